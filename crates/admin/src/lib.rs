@@ -1,0 +1,1 @@
+//! The admin plane: health, metrics and the watch page.

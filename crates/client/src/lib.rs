@@ -1,0 +1,1 @@
+//! The Rust SDK of Headwater: the data plane over HTTP.

@@ -1,0 +1,1 @@
+//! The HTTP data plane: addressing, credentials, PUT, GET, DELETE, LIST.

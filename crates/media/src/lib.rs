@@ -1,0 +1,1 @@
+//! Playlists and media names: classes, content types, target durations. Pure.

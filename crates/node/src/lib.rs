@@ -1,0 +1,1 @@
+//! A storage node: the replication chain, the storage service and its workers.

@@ -1,0 +1,1 @@
+//! The wire protocol of Headwater and the service traits that roles talk through.

@@ -1,0 +1,1 @@
+//! Placement: key to group to shard, and shard to nodes.

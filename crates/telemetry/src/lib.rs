@@ -1,0 +1,1 @@
+//! Logs, traces, metrics and the access log of every role.

@@ -1,0 +1,1 @@
+//! Clusters, encoder emulators and raw sockets for tests.

@@ -1,0 +1,251 @@
+//! Bodies: lists of chunks that readers can follow while a writer still appends.
+//!
+//! A body is never copied on its way: readers share the writer's `Bytes`. Nothing here needs a runtime; a waiting
+//! reader is woken through its task's waker.
+
+use bytes::Bytes;
+use futures_core::Stream;
+use std::{
+    ops::Range,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use crate::limits::CHUNK_BYTES;
+
+/// A complete body: chunks in order. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Chunks {
+    chunks: Arc<[Bytes]>,
+    len: u64,
+}
+
+impl Chunks {
+    /// From pieces, as they are.
+    pub fn new(pieces: Vec<Bytes>) -> Self {
+        let len = pieces.iter().map(|c| c.len() as u64).sum();
+        Self { chunks: pieces.into(), len }
+    }
+
+    /// From pieces, copied together where many small ones would waste memory: more than twice as many pieces as
+    /// chunks of [`CHUNK_BYTES`] are needed, plus two.
+    pub fn compact(pieces: Vec<Bytes>) -> Self {
+        let len: usize = pieces.iter().map(Bytes::len).sum();
+        if pieces.len() <= 2 * len.div_ceil(CHUNK_BYTES) + 2 {
+            return Self::new(pieces);
+        }
+        let mut chunks = Vec::with_capacity(len.div_ceil(CHUNK_BYTES));
+        let mut left = len;
+        let mut chunk = Vec::with_capacity(left.min(CHUNK_BYTES));
+        for mut piece in pieces {
+            while !piece.is_empty() {
+                let part = piece.split_to(piece.len().min(CHUNK_BYTES - chunk.len()));
+                chunk.extend_from_slice(&part);
+                if chunk.len() == CHUNK_BYTES {
+                    left -= CHUNK_BYTES;
+                    let full = std::mem::replace(&mut chunk, Vec::with_capacity(left.min(CHUNK_BYTES)));
+                    chunks.push(Bytes::from(full));
+                }
+            }
+        }
+        if !chunk.is_empty() {
+            chunks.push(Bytes::from(chunk));
+        }
+        Self::new(chunks)
+    }
+
+    /// Bytes in all.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The chunks in order.
+    pub fn as_slice(&self) -> &[Bytes] {
+        &self.chunks
+    }
+
+    /// The part of the body in `range`, which must lie within it; shares the bytes.
+    pub fn slice(&self, range: Range<u64>) -> Self {
+        if range == (0..self.len) {
+            return self.clone();
+        }
+        let mut pieces = Vec::new();
+        let mut at = 0u64;
+        for chunk in self.chunks.iter() {
+            let end = at + chunk.len() as u64;
+            let (from, to) = (range.start.max(at), range.end.min(end));
+            if from < to {
+                pieces.push(chunk.slice((from - at) as usize..(to - at) as usize));
+            }
+            at = end;
+        }
+        Self::new(pieces)
+    }
+
+    /// All bytes in one piece; copies where there is more than one chunk.
+    pub fn to_bytes(&self) -> Bytes {
+        match self.as_slice() {
+            [] => Bytes::new(),
+            [one] => one.clone(),
+            many => many.concat().into(),
+        }
+    }
+}
+
+/// The writer gave up: what a reader has is not the whole body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the body was cut before its end")]
+pub struct BodyCut;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    Complete,
+    Cut,
+}
+
+#[derive(Debug)]
+struct Inner {
+    pieces: Vec<Bytes>,
+    len: u64,
+    state: State,
+    wakers: Vec<Waker>,
+}
+
+#[derive(Debug)]
+struct Shared(Mutex<Inner>);
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the body and wakes every waiting reader, outside of the lock.
+    fn change(&self, change: impl FnOnce(&mut Inner)) {
+        let wakers = {
+            let mut inner = self.lock();
+            change(&mut inner);
+            std::mem::take(&mut inner.wakers)
+        };
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// The writing end of a body. Dropped before [`BodyWriter::complete`], it cuts its readers.
+#[derive(Debug)]
+pub struct BodyWriter(Arc<Shared>);
+
+impl Default for BodyWriter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl BodyWriter {
+    /// An empty, open body.
+    pub fn new() -> Self {
+        let inner = Inner { pieces: Vec::new(), len: 0, state: State::Open, wakers: Vec::new() };
+        Self(Arc::new(Shared(Mutex::new(inner))))
+    }
+
+    /// Appends a piece; empty ones are ignored, as is everything after the end.
+    pub fn push(&self, piece: Bytes) {
+        if !piece.is_empty() {
+            self.0.change(|inner| {
+                if inner.state == State::Open {
+                    inner.len += piece.len() as u64;
+                    inner.pieces.push(piece);
+                }
+            });
+        }
+    }
+
+    /// Ends the body well: readers see its clean end. Not taken back by anything later.
+    pub fn complete(&self) {
+        self.end(State::Complete);
+    }
+
+    /// Cuts the body: readers get [`BodyCut`], at once, even if they have not read all that is there.
+    pub fn cut(&self) {
+        self.end(State::Cut);
+    }
+
+    fn end(&self, state: State) {
+        self.0.change(|inner| {
+            if inner.state == State::Open {
+                inner.state = state;
+            }
+        });
+    }
+
+    /// Bytes so far.
+    pub fn len(&self) -> u64 {
+        self.0.lock().len
+    }
+
+    /// Whether nothing has been appended.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What has been appended so far.
+    pub fn pieces(&self) -> Vec<Bytes> {
+        self.0.lock().pieces.clone()
+    }
+
+    /// A reader from the first byte on.
+    pub fn reader(&self) -> BodyReader {
+        BodyReader { shared: self.0.clone(), next: 0 }
+    }
+}
+
+impl Drop for BodyWriter {
+    fn drop(&mut self) {
+        self.cut();
+    }
+}
+
+/// A reader of a body that may still be arriving. Each clone goes on from where it was cloned.
+#[derive(Debug, Clone)]
+pub struct BodyReader {
+    shared: Arc<Shared>,
+    next: usize,
+}
+
+impl BodyReader {
+    /// The next piece, `None` at the clean end, [`BodyCut`] if the writer gave up.
+    pub fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyCut>>> {
+        let mut inner = self.shared.lock();
+        if inner.state == State::Cut {
+            return Poll::Ready(Some(Err(BodyCut)));
+        }
+        if let Some(piece) = inner.pieces.get(self.next) {
+            self.next += 1;
+            return Poll::Ready(Some(Ok(piece.clone())));
+        }
+        if inner.state == State::Complete {
+            return Poll::Ready(None);
+        }
+        if !inner.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+            inner.wakers.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+impl Stream for BodyReader {
+    type Item = Result<Bytes, BodyCut>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_piece(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+use super::*;
+use proptest::prelude::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Wake;
+
+#[derive(Default)]
+struct Count(AtomicUsize);
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_reader_follows_to_the_clean_end() {
+    let count = Arc::new(Count::default());
+    let waker = Waker::from(count.clone());
+    let mut cx = Context::from_waker(&waker);
+    let writer = BodyWriter::new();
+    let mut reader = writer.reader();
+    assert_eq!(reader.poll_piece(&mut cx), Poll::Pending);
+    assert_eq!(reader.poll_piece(&mut cx), Poll::Pending);
+    writer.push(Bytes::from_static(b"ab"));
+    assert_eq!(count.0.load(Ordering::SeqCst), 1, "one waker, woken once");
+    assert_eq!(reader.poll_piece(&mut cx), Poll::Ready(Some(Ok(Bytes::from_static(b"ab")))));
+    writer.complete();
+    writer.push(Bytes::from_static(b"late"));
+    drop(writer);
+    assert_eq!(reader.poll_piece(&mut cx), Poll::Ready(None));
+}
+
+#[test]
+fn dropping_the_writer_cuts() {
+    let mut cx = Context::from_waker(Waker::noop());
+    let writer = BodyWriter::new();
+    writer.push(Bytes::from_static(b"ab"));
+    let mut reader = writer.reader();
+    drop(writer);
+    assert_eq!(reader.poll_piece(&mut cx), Poll::Ready(Some(Err(BodyCut))));
+}
+
+proptest! {
+    #[test]
+    fn compacting_and_slicing_keep_the_bytes(
+        sizes in proptest::collection::vec(0usize..40_000, 0..60), a in 0.0..1.0f64, b in 0.0..1.0f64,
+    ) {
+        let mut n = 0u8;
+        let pieces: Vec<Bytes> = sizes.iter().map(|s| { n = n.wrapping_add(1); vec![n; *s].into() }).collect();
+        let whole: Vec<u8> = pieces.concat();
+        let chunks = Chunks::compact(pieces);
+        prop_assert_eq!(chunks.len(), whole.len() as u64);
+        prop_assert!(chunks.as_slice().len() <= 2 * whole.len().div_ceil(CHUNK_BYTES) + 2);
+        prop_assert_eq!(&chunks.to_bytes()[..], &whole[..]);
+        let at = |f: f64| (f * whole.len() as f64) as usize;
+        let (from, to) = (at(a).min(at(b)), at(a).max(at(b)));
+        let part = chunks.slice(from as u64..to as u64);
+        prop_assert_eq!(&part.to_bytes()[..], &whole[from..to]);
+    }
+}

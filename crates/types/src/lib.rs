@@ -1,0 +1,40 @@
+//! What every Headwater crate speaks: validated names, limits, error codes, bodies, clock and randomness.
+//!
+//! Everything here is pure: no sockets, no runtime, no disk.
+
+pub mod api_key;
+pub mod attributes;
+pub mod body;
+pub mod class;
+pub mod clock;
+pub mod digest;
+pub mod error;
+pub mod key;
+pub mod limits;
+pub mod namespace;
+pub mod node;
+pub mod object;
+pub mod range;
+pub mod request_id;
+pub mod rng;
+pub mod shard;
+pub mod ttl;
+pub mod version;
+
+pub use api_key::{ApiKey, ApiKeyError, KeyId};
+pub use attributes::Attributes;
+pub use body::{BodyCut, BodyReader, BodyWriter, Chunks};
+pub use class::MediaClass;
+pub use clock::{Clock, ManualClock, SystemClock, UnixMillis};
+pub use digest::{Digest, DigestHasher};
+pub use error::ErrorCode;
+pub use key::{KeyError, ObjectKey};
+pub use namespace::{NamespaceError, NamespaceId, NamespaceName};
+pub use node::{Incarnation, Member, NodeId, ZoneName};
+pub use object::{ObjectId, ObjectMeta};
+pub use range::ByteRange;
+pub use request_id::RequestId;
+pub use rng::{Rng, SeededRng, SystemRng};
+pub use shard::{Epoch, ShardId};
+pub use ttl::{Ttl, TtlError};
+pub use version::Version;
