@@ -1,1 +1,41 @@
 //! The HTTP data plane: addressing, credentials, PUT, GET, DELETE, LIST.
+//!
+//! A frontend keeps no state that matters: it answers from its watched copy of the metadata and from the storage
+//! nodes of a key's shard. Any number of them may stand side by side.
+
+pub mod config;
+pub mod frontend;
+pub mod metrics;
+pub mod net;
+
+mod access_log;
+mod answer;
+mod authorize;
+mod cache_control;
+mod conditions;
+mod cors;
+mod credentials;
+mod delete;
+mod get;
+mod handle;
+mod hedge;
+mod ingest;
+mod list;
+mod policy;
+mod problem;
+mod put;
+mod put_request;
+mod query;
+mod read;
+mod recent;
+mod request_body;
+mod response_body;
+mod retry;
+mod rfc3339;
+mod routes;
+mod target;
+mod write;
+
+pub use config::FrontendConfig;
+pub use frontend::{Frontend, FrontendParts};
+pub use metrics::Metrics;

@@ -1,1 +1,23 @@
 //! A storage node: the replication chain, the storage service and its workers.
+//!
+//! [`StorageNode`] answers the `Storage` and `Replication` services. What a shard may do is decided by a pure core
+//! ([`shard::ShardCore`]); everything with sockets, clocks and waiting stands around it.
+
+mod arrivals;
+mod budget;
+mod commit;
+mod delete;
+mod get;
+pub mod identity;
+mod links;
+mod list;
+pub mod metrics;
+pub mod node;
+mod outgoing;
+mod put;
+mod replica;
+pub mod shard;
+
+pub use identity::{Identity, IdentityError};
+pub use metrics::NodeMetrics;
+pub use node::{NodeConfig, NodeDeps, StartError, StorageNode};

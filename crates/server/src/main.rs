@@ -1,1 +1,31 @@
-fn main() {}
+//! The `headwater` binary.
+
+mod cli;
+mod config;
+mod credentials;
+mod dev;
+mod roles;
+mod stop;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Bodies are large and short-lived and cross threads: mimalloc gives them back sooner than the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The exit code of a bad configuration (`EX_USAGE` of sysexits.h).
+const EXIT_CONFIG: u8 = 64;
+
+fn main() -> ExitCode {
+    match cli::run(cli::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("headwater: {error:#}");
+            match error.downcast_ref::<config::ConfigError>() {
+                Some(_) => ExitCode::from(EXIT_CONFIG),
+                None => ExitCode::FAILURE,
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Headers of an object's answer.
+
+use headwater_types::{Attributes, Digest, ErrorCode, MediaClass, ObjectMeta};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use std::time::Duration;
+
+/// When the object will be gone (RFC 8594).
+const SUNSET: HeaderName = HeaderName::from_static("sunset");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// Where an answer's bytes came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tier {
+    /// The memory of a storage node: the one tier there is.
+    Hot,
+    /// An upload that was still under way.
+    Arriving,
+}
+
+impl Tier {
+    /// The name in logs, metrics and listings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hot => "hot",
+            Self::Arriving => "arriving",
+        }
+    }
+}
+
+/// What a request turned out to be about, for its log line and metrics.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub class: Option<MediaClass>,
+    pub tier: Option<Tier>,
+    pub code: Option<ErrorCode>,
+}
+
+/// Headers of everything that the encoder said. A value that is no header value (no encoder can send one) is left out.
+pub(crate) fn add_attributes(headers: &mut HeaderMap, attributes: &Attributes) {
+    if let Ok(value) = HeaderValue::from_str(&attributes.content_type) {
+        headers.insert(header::CONTENT_TYPE, value);
+    }
+    if let Some(Ok(value)) = attributes.content_encoding.as_deref().map(HeaderValue::from_str) {
+        headers.insert(header::CONTENT_ENCODING, value);
+    }
+    for (name, value) in &attributes.user_meta {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
+        {
+            headers.append(name, value);
+        }
+    }
+}
+
+/// Headers that name a stored version: also those of a 304.
+pub(crate) fn add_validators(headers: &mut HeaderMap, meta: &ObjectMeta) {
+    headers.insert(header::ETAG, etag(meta.digest));
+    insert_text(headers, header::LAST_MODIFIED, httpdate::fmt_http_date(meta.stored_at.to_system_time()));
+    insert_text(headers, SUNSET, httpdate::fmt_http_date(meta.expires_at.to_system_time()));
+}
+
+/// The entity tag of a digest.
+pub(crate) fn etag(digest: Digest) -> HeaderValue {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut tag = [b'"'; 34];
+    for (i, byte) in digest.0.to_be_bytes().into_iter().enumerate() {
+        tag[1 + 2 * i] = DIGITS[usize::from(byte >> 4)];
+        tag[2 + 2 * i] = DIGITS[usize::from(byte & 15)];
+    }
+    HeaderValue::from_bytes(&tag).unwrap_or(HeaderValue::from_static("\"\""))
+}
+
+/// How long the frontend took to begin the answer.
+pub(crate) fn add_server_timing(headers: &mut HeaderMap, took: Duration) {
+    let micros = took.as_micros();
+    insert_text(headers, SERVER_TIMING, format!("origin;dur={}.{:03}", micros / 1000, micros % 1000));
+}
+
+fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: String) {
+    if let Ok(value) = HeaderValue::try_from(text) {
+        headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entity_tags_are_those_of_the_digest() {
+        let digest = Digest::of(b"hello");
+        assert_eq!(etag(digest), digest.to_etag());
+    }
+}

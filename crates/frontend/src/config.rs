@@ -1,0 +1,37 @@
+//! What an operator sets for a frontend.
+
+use headwater_types::ZoneName;
+use std::time::Duration;
+
+/// Settings of the data plane of one frontend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FrontendConfig {
+    /// Bytes of request bodies that may be held at once. Default 512 MiB.
+    pub ingest_budget_bytes: u64,
+    /// How long a PUT waits for ingest budget before it is refused as overloaded. Default 2 s.
+    pub ingest_wait: Duration,
+    /// How long an authorised request's body may stand still. Default 60 s.
+    pub body_idle: Duration,
+    /// Time in which a read must begin to be answered. Default 6 s.
+    pub read_budget: Duration,
+    /// Silence of a member after which a read is hedged to another, where the hedge budget allows. Default 80 ms.
+    pub hedge_after: Duration,
+    /// Silence of a member after which the other is asked whatever the hedge budget says. Default 1 s.
+    pub silent_after: Duration,
+    /// The frontend's own zone, whose members are asked first. `None`: no preference.
+    pub zone: Option<ZoneName>,
+}
+
+impl Default for FrontendConfig {
+    fn default() -> Self {
+        Self {
+            ingest_budget_bytes: 512 * 1024 * 1024,
+            ingest_wait: Duration::from_secs(2),
+            body_idle: Duration::from_secs(60),
+            read_budget: Duration::from_secs(6),
+            hedge_after: Duration::from_millis(80),
+            silent_after: Duration::from_secs(1),
+            zone: None,
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! GET and HEAD of an object.
+
+use headwater_media::PlaylistFacts;
+use headwater_proto::{Arriving, Follow, GetReply, GetRequest, HeadReply, HeadRequest, ObjectBody};
+use headwater_types::{ErrorCode, MediaClass, ObjectId, ObjectKey, ObjectMeta};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
+use std::ops::Range;
+
+use crate::{
+    answer::{self, Findings, Tier},
+    cache_control::cache_control,
+    conditions::{self, IfRange, Tags},
+    handle::Allowed,
+    problem::Problem,
+    read::{read, unavailable},
+    response_body::ResponseBody,
+};
+
+/// How often a playlist is read whose body breaks off before its answer has begun.
+const PLAYLIST_READS_MAX: u32 = 3;
+
+type Answer = Result<Response<ResponseBody>, Problem>;
+
+/// Answers a GET.
+pub(crate) async fn get(request: Allowed<'_>, key: ObjectKey, findings: &mut Findings) -> Answer {
+    let headers = &request.parts.headers;
+    let if_none_match = Tags::read(headers, header::IF_NONE_MATCH, true);
+    if if_none_match.any {
+        // Whoever has anything is told that there is something, which needs no bytes.
+        return head(request, key, findings).await;
+    }
+    let (range, if_range) = match conditions::if_range(headers) {
+        IfRange::Absent => (conditions::range(headers), None),
+        IfRange::Digest(digest) => (conditions::range(headers), Some(digest)),
+        IfRange::Never => (None, None),
+    };
+    let class = findings.class.unwrap_or(MediaClass::Other);
+    let get = GetRequest {
+        shard: headwater_ring::shard(request.policy.id(), &key),
+        // Each attempt puts in its own.
+        epoch: Default::default(),
+        object: ObjectId { namespace: request.policy.id(), key },
+        request_id: request.id,
+        range,
+        if_range,
+        if_none_match: if_none_match.digests,
+        follow: follow(request, class),
+        remaining: Default::default(),
+    };
+    let mut reads = 0;
+    let (reply, facts) = loop {
+        reads += 1;
+        let reply = read(request.frontend, get.shard, |storage, epoch, remaining| {
+            storage.get(GetRequest { epoch, remaining, ..get.clone() })
+        });
+        match with_facts(request, &get.object.key, reply.await?).await {
+            Ok(both) => break both,
+            Err(error) => {
+                tracing::warn!(%error, "the body of a playlist broke off");
+                if reads == PLAYLIST_READS_MAX {
+                    return Err(unavailable());
+                }
+            }
+        }
+    };
+    let key = &get.object.key;
+    findings.tier = Some(Tier::Hot);
+    match reply {
+        GetReply::Found { meta, range, body } => {
+            check_if_match(headers, &meta)?;
+            if not_modified_since(headers, if_none_match.present, &meta) {
+                return Ok(not_modified(request, key, &meta, facts));
+            }
+            Ok(found(request, key, &meta, facts, range, body))
+        }
+        GetReply::NotModified(meta) => {
+            check_if_match(headers, &meta)?;
+            Ok(not_modified(request, key, &meta, facts))
+        }
+        GetReply::RangeNotSatisfiable(meta) => {
+            check_if_match(headers, &meta)?;
+            Err(unsatisfiable(&meta))
+        }
+        GetReply::Arriving { arriving, body } => {
+            findings.tier = Some(Tier::Arriving);
+            Ok(following(request, key, &arriving, ResponseBody::object(body, None)))
+        }
+    }
+}
+
+fn unsatisfiable(meta: &ObjectMeta) -> Problem {
+    let problem = Problem::new(ErrorCode::RangeNotSatisfiable, format!("the object has {} bytes", meta.size));
+    match HeaderValue::try_from(format!("bytes */{}", meta.size)) {
+        Ok(value) => problem.with_header(header::CONTENT_RANGE, value),
+        Err(_) => problem,
+    }
+}
+
+/// Answers a HEAD.
+pub(crate) async fn head(request: Allowed<'_>, key: ObjectKey, findings: &mut Findings) -> Answer {
+    let headers = &request.parts.headers;
+    let class = findings.class.unwrap_or(MediaClass::Other);
+    let head = HeadRequest {
+        shard: headwater_ring::shard(request.policy.id(), &key),
+        epoch: Default::default(),
+        object: ObjectId { namespace: request.policy.id(), key },
+        request_id: request.id,
+        follow: follow(request, class),
+        remaining: Default::default(),
+    };
+    let reply = read(request.frontend, head.shard, |storage, epoch, remaining| {
+        storage.head(HeadRequest { epoch, remaining, ..head.clone() })
+    });
+    let key = &head.object.key;
+    let meta = match reply.await? {
+        HeadReply::Found(meta) => meta,
+        HeadReply::Arriving(arriving) => {
+            findings.tier = Some(Tier::Arriving);
+            return Ok(following(request, key, &arriving, ResponseBody::nothing()));
+        }
+    };
+    findings.tier = Some(Tier::Hot);
+    let facts = head_facts(request, key, &meta).await?;
+    check_if_match(headers, &meta)?;
+    let tags = Tags::read(headers, header::IF_NONE_MATCH, true);
+    let has_it = tags.any || tags.digests.contains(&meta.digest);
+    if has_it || not_modified_since(headers, tags.present, &meta) {
+        return Ok(not_modified(request, key, &meta, facts));
+    }
+    let mut response = stored(request, key, &meta, facts, ResponseBody::nothing());
+    response.headers_mut().insert(header::CONTENT_LENGTH, meta.size.into());
+    Ok(response)
+}
+
+/// What to do about an object that is still arriving. A client of HTTP/1.0 cannot tell a cut body from a whole one
+/// without its length, so it waits.
+fn follow(request: Allowed<'_>, class: MediaClass) -> Follow {
+    if !request.policy.settings().read_while_write || !headwater_media::is_followable(class) {
+        Follow::No
+    } else if request.parts.version < Version::HTTP_11 {
+        Follow::Wait
+    } else {
+        Follow::Body
+    }
+}
+
+/// The facts of a playlist that was found, read from its body unless they are known. Of a part nothing can be read.
+async fn with_facts(
+    request: Allowed<'_>,
+    key: &ObjectKey,
+    reply: GetReply,
+) -> Result<(GetReply, PlaylistFacts), headwater_proto::StorageError> {
+    let playlists = &request.frontend.playlists;
+    match reply {
+        GetReply::Found { meta, range: None, body } if needs_facts(&meta) => {
+            let (facts, body) = playlists.read(key, &meta, body).await?;
+            Ok((GetReply::Found { meta, range: None, body }, facts))
+        }
+        GetReply::Found { ref meta, .. } | GetReply::NotModified(ref meta) => {
+            let facts = playlists.get(meta.digest).unwrap_or_default();
+            Ok((reply, facts))
+        }
+        other => Ok((other, PlaylistFacts::default())),
+    }
+}
+
+/// As [`with_facts`], for a HEAD: a playlist that this frontend has not read yet is read now.
+async fn head_facts(
+    request: Allowed<'_>,
+    key: &ObjectKey,
+    meta: &ObjectMeta,
+) -> Result<PlaylistFacts, Problem> {
+    if !needs_facts(meta) {
+        return Ok(PlaylistFacts::default());
+    }
+    if let Some(facts) = request.frontend.playlists.get(meta.digest) {
+        return Ok(facts);
+    }
+    let get = GetRequest {
+        shard: headwater_ring::shard(request.policy.id(), key),
+        epoch: Default::default(),
+        object: ObjectId { namespace: request.policy.id(), key: key.clone() },
+        request_id: request.id,
+        range: None,
+        if_range: None,
+        if_none_match: Vec::new(),
+        follow: Follow::No,
+        remaining: Default::default(),
+    };
+    let reply = read(request.frontend, get.shard, |storage, epoch, remaining| {
+        storage.get(GetRequest { epoch, remaining, ..get.clone() })
+    });
+    // It may be a newer version by now, whose facts are as good: a stream's target duration does not change.
+    let facts = with_facts(request, key, reply.await?).await.map_err(|_| unavailable())?;
+    Ok(facts.1)
+}
+
+/// Whether the answer's Cache-Control depends on what is in the body.
+fn needs_facts(meta: &ObjectMeta) -> bool {
+    meta.class == MediaClass::Playlist && meta.attributes.cache_control.is_none()
+}
+
+fn check_if_match(headers: &HeaderMap, meta: &ObjectMeta) -> Result<(), Problem> {
+    if !headers.contains_key(header::IF_MATCH) {
+        return Ok(());
+    }
+    let tags = Tags::read(headers, header::IF_MATCH, false);
+    if tags.any || tags.digests.contains(&meta.digest) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        ErrorCode::PreconditionFailed,
+        "the object has another entity tag than If-Match asks for",
+    ))
+}
+
+/// Whether a date says that the reader has it. Of segments only: a playlist may change twice in the second that a date
+/// can tell apart. Entity tags, where there are any, are the better witness (RFC 9110 section 13.1.3).
+fn not_modified_since(headers: &HeaderMap, has_tags: bool, meta: &ObjectMeta) -> bool {
+    !has_tags && meta.class == MediaClass::Media && conditions::not_modified_since(headers, meta.stored_at)
+}
+
+fn found(
+    request: Allowed<'_>,
+    key: &ObjectKey,
+    meta: &ObjectMeta,
+    facts: PlaylistFacts,
+    range: Option<Range<u64>>,
+    body: ObjectBody,
+) -> Response<ResponseBody> {
+    let size = range.as_ref().map_or(meta.size, |range| range.end - range.start);
+    let mut response = stored(request, key, meta, facts, ResponseBody::object(body, Some(size)));
+    if let Some(range) = range {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        let text = format!("bytes {}-{}/{}", range.start, range.end.saturating_sub(1), meta.size);
+        if let Ok(value) = HeaderValue::try_from(text) {
+            response.headers_mut().insert(header::CONTENT_RANGE, value);
+        }
+    }
+    response
+}
+
+/// 200 with all headers of a stored version.
+fn stored(
+    request: Allowed<'_>,
+    key: &ObjectKey,
+    meta: &ObjectMeta,
+    facts: PlaylistFacts,
+    body: ResponseBody,
+) -> Response<ResponseBody> {
+    let mut response = Response::new(body);
+    // All that follows fits without growing.
+    let mut headers = HeaderMap::with_capacity(24);
+    answer::add_attributes(&mut headers, &meta.attributes);
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    add_version(request, key, meta, facts, &mut headers);
+    *response.headers_mut() = headers;
+    response
+}
+
+/// 304: what a cache may have to bring up to date (RFC 9110 section 15.4.5).
+fn not_modified(
+    request: Allowed<'_>,
+    key: &ObjectKey,
+    meta: &ObjectMeta,
+    facts: PlaylistFacts,
+) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::nothing());
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    add_version(request, key, meta, facts, response.headers_mut());
+    response
+}
+
+fn add_version(
+    request: Allowed<'_>,
+    key: &ObjectKey,
+    meta: &ObjectMeta,
+    facts: PlaylistFacts,
+    headers: &mut HeaderMap,
+) {
+    let remaining_s = meta.expires_at.millis_since(request.frontend.clock.unix_millis()) / 1000;
+    let settings = request.policy.settings();
+    let value = cache_control(settings, key, &meta.attributes, meta.class, facts, remaining_s);
+    headers.insert(header::CACHE_CONTROL, value);
+    answer::add_validators(headers, meta);
+}
+
+/// 200 for what is still arriving: no length, no entity tag, and as long in caches as a segment.
+fn following(
+    request: Allowed<'_>,
+    key: &ObjectKey,
+    arriving: &Arriving,
+    body: ResponseBody,
+) -> Response<ResponseBody> {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    answer::add_attributes(headers, &arriving.attributes);
+    let settings = request.policy.settings();
+    let facts = PlaylistFacts::default();
+    let ttl_s = arriving.ttl.as_secs();
+    let value = cache_control(settings, key, &arriving.attributes, arriving.class, facts, ttl_s);
+    headers.insert(header::CACHE_CONTROL, value);
+    response
+}

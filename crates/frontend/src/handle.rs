@@ -1,0 +1,226 @@
+//! One request from its head to its answer: what it names, who asks, which handler answers, and what every answer has.
+
+use axum::{body::Body, response::Response};
+use headwater_telemetry::{REQUEST_TARGET, trace_context};
+use headwater_types::{ErrorCode, KeyId, ObjectKey, RequestId};
+use http::{HeaderName, HeaderValue, Method, Request, Version, header, request};
+use std::sync::Arc;
+use tracing::Instrument;
+
+use crate::{
+    access_log::{Completion, Logged, RequestLine},
+    answer::{self, Findings},
+    authorize::{Action, Decision, decide},
+    cors, credentials, delete,
+    frontend::Frontend,
+    get, list,
+    metrics::RequestLabels,
+    policy::Policy,
+    problem::Problem,
+    put,
+    query::Query,
+    request_body::RequestBody,
+    response_body::ResponseBody,
+    target::{self, Resource},
+};
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A request that has been allowed, as its handler sees it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Allowed<'a> {
+    pub frontend: &'a Arc<Frontend>,
+    pub parts: &'a request::Parts,
+    pub query: Query<'a>,
+    pub id: RequestId,
+    pub policy: &'a Arc<Policy>,
+}
+
+/// What is known of a request while it is answered.
+#[derive(Default)]
+struct Known {
+    policy: Option<Arc<Policy>>,
+    key: Option<ObjectKey>,
+    key_id: Option<KeyId>,
+    verb: Verb,
+    findings: Findings,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Verb {
+    Get,
+    Head,
+    Put,
+    Delete,
+    List,
+    Options,
+    #[default]
+    Other,
+}
+
+impl Verb {
+    /// The label. POST is a PUT.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Head => "head",
+            Self::Put => "put",
+            Self::Delete => "delete",
+            Self::List => "list",
+            Self::Options => "options",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// Answers a request.
+pub(crate) async fn handle(frontend: Arc<Frontend>, request: Request<Body>) -> Response {
+    let started = frontend.clock.monotonic();
+    let id = RequestId::new(&*frontend.clock, &*frontend.rng);
+    let (parts, body) = request.into_parts();
+    let span =
+        tracing::info_span!(target: REQUEST_TARGET, "request", request_id = %id, method = %parts.method);
+    trace_context::set_parent_from_headers(&span, &parts.headers);
+    let mut body = RequestBody::new(body);
+    let mut known = Known::default();
+
+    let answered = dispatch(&frontend, &parts, &mut body, id, &mut known).instrument(span).await;
+    let mut response = answered.unwrap_or_else(|problem| {
+        known.findings.code = Some(problem.code);
+        problem.into_response(id)
+    });
+
+    set_length(&mut response, parts.method == Method::HEAD);
+
+    let first_byte = frontend.clock.monotonic().saturating_sub(started);
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::try_from(id.to_string()) {
+        headers.insert(X_REQUEST_ID, value);
+    }
+    answer::add_server_timing(headers, first_byte);
+    frontend.policies.cors(known.policy.as_deref()).apply(&parts.headers, headers);
+    if !body.is_ended() && parts.version < Version::HTTP_2 {
+        // What is left of the body would be taken for the next request.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    let line = frontend.access_log.is_enabled().then(|| {
+        Box::new(Logged {
+            request: RequestLine::of(&parts),
+            key: known.key.take(),
+            key_id: known.key_id.take(),
+        })
+    });
+    let completion = Completion {
+        id,
+        labels: RequestLabels {
+            namespace: known.policy.map_or_else(|| "".into(), |policy| policy.label.clone()),
+            class: known.findings.class.map_or("", |class| class.as_str()),
+            verb: known.verb.as_str(),
+            status: response.status().as_u16(),
+            tier: known.findings.tier.map_or("", |tier| tier.as_str()),
+        },
+        started,
+        first_byte,
+        bytes_in: body.received(),
+        code: known.findings.code,
+        cut: false,
+        line,
+        frontend,
+    };
+    response.map(|body| Body::new(body.with_completion(completion)))
+}
+
+/// Says how long the body is where that is known. HEAD has the headers of GET and no body (RFC 9110 section 9.3.2), also
+/// of an error, whatever the protocol below would do.
+fn set_length(response: &mut http::Response<ResponseBody>, is_head: bool) {
+    if let Some(size) = http_body::Body::size_hint(response.body()).exact() {
+        response.headers_mut().insert(header::CONTENT_LENGTH, size.into());
+    }
+    if is_head {
+        *response.body_mut() = ResponseBody::nothing();
+    }
+}
+
+/// Finds out what a request wants and whether it may, in an order that reads nothing of its body.
+async fn dispatch(
+    frontend: &Arc<Frontend>,
+    parts: &request::Parts,
+    body: &mut RequestBody,
+    id: RequestId,
+    known: &mut Known,
+) -> Result<http::Response<ResponseBody>, Problem> {
+    let (name, raw_key) = target::split(parts.uri.path())?;
+    let record = frontend.cache.namespace(name.as_str());
+    known.policy = record.map(|record| frontend.policies.of(record));
+    if !cors::is_known(&parts.method) {
+        return Err(Problem::new(ErrorCode::MethodNotAllowed, ErrorCode::MethodNotAllowed.title()));
+    }
+    if parts.method == Method::OPTIONS {
+        known.verb = Verb::Options;
+        // A preflight carries no credentials.
+        return Ok(frontend.policies.cors(known.policy.as_deref()).options(&parts.headers));
+    }
+
+    let query = Query::of(&parts.uri);
+    let reads = matches!(parts.method, Method::GET | Method::HEAD);
+    let resource = target::resource(raw_key, query, reads)?;
+    known.verb = match &resource {
+        Resource::Listing => Verb::List,
+        Resource::Object(_) => match parts.method {
+            Method::GET => Verb::Get,
+            Method::HEAD => Verb::Head,
+            Method::DELETE => Verb::Delete,
+            _ => Verb::Put,
+        },
+    };
+    let listing = matches!(resource, Resource::Listing).then(|| list::Listing::parse(query)).transpose()?;
+    let action = match (&resource, &listing) {
+        (Resource::Object(key), _) if reads => Action::Read(key.as_str()),
+        (Resource::Object(key), _) => Action::Write(key.as_str()),
+        (Resource::Listing, listing) => Action::List(listing.as_ref().map_or("", |l| l.prefix.as_str())),
+    };
+    known.key_id = Some(authorize(frontend, parts, query, known.policy.as_deref(), action)?);
+    let Some(policy) = known.policy.clone() else { return Err(forbidden()) };
+
+    let request = Allowed { frontend, parts, query, id, policy: &policy };
+    match (resource, listing) {
+        (Resource::Listing, Some(listing)) => list::list(request, listing).await,
+        (Resource::Listing, None) => {
+            Err(Problem::new(ErrorCode::InvalidList, ErrorCode::InvalidList.title()))
+        }
+        (Resource::Object(key), _) => {
+            known.findings.class = Some(headwater_media::classify(&key));
+            known.key = Some(key.clone());
+            match known.verb {
+                Verb::Get => get::get(request, key, &mut known.findings).await,
+                Verb::Head => get::head(request, key, &mut known.findings).await,
+                Verb::Delete => delete::delete(request, key, body).await,
+                _ => put::put(request, key, body).await,
+            }
+        }
+    }
+}
+
+/// Allowed if any of the credentials grants it; which one did.
+fn authorize(
+    frontend: &Frontend,
+    parts: &request::Parts,
+    query: Query<'_>,
+    policy: Option<&Policy>,
+    action: Action<'_>,
+) -> Result<KeyId, Problem> {
+    let now = frontend.clock.unix_millis();
+    let presented = credentials::presented(&parts.headers, query);
+    let valid = presented.filter_map(|key| frontend.cache.verify(&key, now));
+    match decide(policy.map(Policy::id), action, valid) {
+        Decision::Granted(record) => Ok(record.id.clone()),
+        Decision::Forbidden => Err(forbidden()),
+        Decision::Unauthorized => {
+            Err(Problem::new(ErrorCode::Unauthorized, "present an API key as Authorization or as ?token="))
+        }
+    }
+}
+
+fn forbidden() -> Problem {
+    Problem::new(ErrorCode::Forbidden, "the API key does not grant this action on this name")
+}

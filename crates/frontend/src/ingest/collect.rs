@@ -1,0 +1,177 @@
+//! Reads a request's body into a kept one: counted, hashed, checked, and copied out of the connection's read buffers.
+
+use bytes::{Bytes, BytesMut};
+use headwater_proto::BodyEnd;
+use headwater_types::{DigestHasher, ErrorCode, limits::CHUNK_BYTES};
+use std::{sync::Arc, time::Duration};
+
+use super::{checks::BodyChecks, upload::Upload};
+use crate::{
+    problem::Problem,
+    request_body::{RequestBody, RequestBodyError},
+};
+
+/// The first buffer of a body of unknown length; each further one is twice as large, up to [`CHUNK_BYTES`].
+const FIRST_CHUNK_BYTES: usize = 16 * 1024;
+/// So many pieces of a body are handed on as they arrive; later ones at least [`FIRST_CHUNK_BYTES`] at a time, so that
+/// a body that trickles in byte by byte does not become a list that is longer than itself.
+const PROMPT_PIECES_MAX: usize = 4096;
+/// What a piece costs besides its bytes.
+const PIECE_BYTES: u64 = 64;
+
+/// What a body must keep to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodyLimits {
+    /// What Content-Length said.
+    pub declared: Option<u64>,
+    /// The namespace's limit.
+    pub max: u64,
+}
+
+/// Collects one body. Dropped before [`Collector::finish`], it cuts the upload: whoever waits for the rest learns it.
+pub(crate) struct Collector {
+    upload: Arc<Upload>,
+    limits: BodyLimits,
+    checks: BodyChecks,
+    hasher: DigestHasher,
+    buffer: BytesMut,
+    /// Bytes of the next buffer.
+    next_buffer: usize,
+    /// Bytes of all buffers so far.
+    allocated: u64,
+    pieces: usize,
+    size: u64,
+}
+
+impl Collector {
+    pub fn new(upload: Arc<Upload>, limits: BodyLimits, checks: BodyChecks) -> Self {
+        let next_buffer = match limits.declared {
+            Some(size) => usize::try_from(size).unwrap_or(CHUNK_BYTES).clamp(1, CHUNK_BYTES),
+            None => FIRST_CHUNK_BYTES,
+        };
+        Self {
+            upload,
+            limits,
+            checks,
+            hasher: DigestHasher::new(),
+            buffer: BytesMut::new(),
+            next_buffer,
+            allocated: 0,
+            pieces: 0,
+            size: 0,
+        }
+    }
+
+    /// Reads on to the end; returns the number of bytes. `first` was read already.
+    pub async fn collect(
+        mut self,
+        first: Option<Bytes>,
+        body: &mut RequestBody,
+        now: impl Fn() -> Duration,
+    ) -> Result<u64, Problem> {
+        if let Some(first) = first {
+            self.append(&first)?;
+        }
+        loop {
+            let next = std::future::poll_fn(|cx| {
+                let polled = body.poll_next(cx);
+                if polled.is_pending() {
+                    self.publish_if_prompt();
+                }
+                polled
+            });
+            match next.await {
+                Ok(Some(data)) => self.append(&data)?,
+                Ok(None) => return self.finish(now()),
+                Err(error) => return Err(unreadable(error)),
+            }
+        }
+    }
+
+    /// Copies data in. Nothing is shown to others before a wait or a full buffer: a burst becomes few pieces.
+    fn append(&mut self, mut data: &[u8]) -> Result<(), Problem> {
+        self.size += data.len() as u64;
+        if self.size > self.limits.max {
+            return Err(too_large(self.limits.max));
+        }
+        self.hasher.update(data);
+        self.checks.update(data);
+        while !data.is_empty() {
+            if self.buffer.capacity() == self.buffer.len() {
+                self.publish();
+                self.allocate();
+            }
+            let part = data.len().min(self.buffer.capacity() - self.buffer.len());
+            self.buffer.extend_from_slice(&data[..part]);
+            data = &data[part..];
+        }
+        Ok(())
+    }
+
+    fn allocate(&mut self) {
+        let left = self.limits.declared.map(|declared| declared.saturating_sub(self.allocated).max(1));
+        let bytes = self.next_buffer.min(left.and_then(|l| usize::try_from(l).ok()).unwrap_or(usize::MAX));
+        self.buffer = BytesMut::with_capacity(bytes);
+        self.allocated += self.buffer.capacity() as u64;
+        self.next_buffer = (self.next_buffer * 2).min(CHUNK_BYTES);
+        self.upload.cover(self.held());
+    }
+
+    fn held(&self) -> u64 {
+        self.allocated + self.pieces as u64 * PIECE_BYTES
+    }
+
+    fn publish_if_prompt(&mut self) {
+        if self.pieces < PROMPT_PIECES_MAX || self.buffer.len() >= FIRST_CHUNK_BYTES {
+            self.publish();
+        }
+    }
+
+    /// Shows what is in the buffer; the rest of it is filled on.
+    fn publish(&mut self) {
+        if !self.buffer.is_empty() {
+            self.pieces += 1;
+            self.upload.push(self.buffer.split().freeze());
+        }
+    }
+
+    fn finish(mut self, now: Duration) -> Result<u64, Problem> {
+        if self.limits.declared.is_some_and(|declared| declared != self.size) {
+            return Err(Problem::new(
+                ErrorCode::BodyIncomplete,
+                "the body is not as long as Content-Length says",
+            ));
+        }
+        std::mem::take(&mut self.checks).finish()?;
+        self.publish();
+        let end = BodyEnd { digest: self.hasher.digest(), size: self.size };
+        self.upload.complete(end, self.held(), now);
+        Ok(self.size)
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        self.upload.cut();
+    }
+}
+
+/// The answer to a body that cannot be read on.
+pub(crate) fn unreadable(error: RequestBodyError) -> Problem {
+    let code = match error {
+        RequestBodyError::Cut => ErrorCode::BodyIncomplete,
+        RequestBodyError::Idle => ErrorCode::RequestTimeout,
+    };
+    Problem::new(code, format!("{error}; nothing was stored"))
+}
+
+/// The answer to a body that is larger than `max` bytes.
+pub(crate) fn too_large(max: u64) -> Problem {
+    Problem::new(
+        ErrorCode::TooLarge,
+        format!("the namespace allows objects of at most {max} bytes; nothing was stored"),
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! Bodies in awkward pieces, at and past their limits.
+
+use super::*;
+use crate::ingest::budget::IngestBudget;
+use axum::body::Body;
+use futures_util::{StreamExt, stream};
+use headwater_proto::BodyPiece;
+use headwater_types::Digest;
+use std::convert::Infallible;
+
+const WAIT: Duration = Duration::from_secs(5);
+
+struct Collected {
+    result: Result<u64, &'static str>,
+    pieces: Vec<BodyPiece>,
+    used_while_kept: u64,
+}
+
+/// Collects a body whose pieces arrive one poll apart.
+async fn collect(pieces: Vec<Bytes>, declared: Option<u64>, max: u64) -> Collected {
+    let budget = IngestBudget::new(1 << 30, Default::default());
+    let upload = Upload::new(budget.reserve(declared.unwrap_or(1), WAIT).await.unwrap());
+    let arriving = stream::iter(pieces).then(|piece| async {
+        tokio::task::yield_now().await;
+        Ok::<_, Infallible>(piece)
+    });
+    let mut body = RequestBody::new(Body::from_stream(arriving));
+    let limits = BodyLimits { declared, max };
+    let collector = Collector::new(upload.clone(), limits, BodyChecks::default());
+    let result = collector.collect(None, &mut body, || Duration::ZERO).await;
+    let used_while_kept = budget.used();
+    let pieces = upload.pieces().collect().await;
+    drop(upload);
+    assert_eq!(budget.used(), 0);
+    Collected { result: result.map_err(|p| p.code.code()), pieces, used_while_kept }
+}
+
+#[tokio::test]
+async fn what_goes_in_comes_out_with_its_digest() {
+    for (size, piece, declared) in
+        [(0, 1, true), (1, 1, false), (100_000, 777, true), (700_000, 300_000, false)]
+    {
+        let bytes: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
+        let pieces = bytes.chunks(piece).map(Bytes::copy_from_slice).collect();
+        let collected = collect(pieces, declared.then_some(size as u64), 1 << 20).await;
+        assert_eq!(collected.result, Ok(size as u64));
+        let mut out = Vec::new();
+        let (last, chunks) = collected.pieces.split_last().unwrap();
+        for chunk in chunks {
+            let BodyPiece::Chunk(chunk) = chunk else { panic!("an end in the middle") };
+            assert!(chunk.len() <= CHUNK_BYTES);
+            out.extend_from_slice(chunk);
+        }
+        assert!(out == bytes);
+        assert_eq!(*last, BodyPiece::End(BodyEnd { digest: Digest::of(&bytes), size: size as u64 }));
+    }
+}
+
+#[tokio::test]
+async fn limits_at_and_one_past() {
+    let body = |size: usize| vec![Bytes::from(vec![0; size])];
+    assert_eq!(collect(body(10), None, 10).await.result, Ok(10));
+    let past = collect(body(11), None, 10).await;
+    assert_eq!(past.result, Err("too_large"));
+    assert!(past.pieces.is_empty(), "no end, so nothing can be stored");
+    assert_eq!(collect(body(9), Some(10), 10).await.result, Err("body_incomplete"));
+}
+
+#[tokio::test]
+async fn a_body_that_trickles_in_takes_bounded_memory() {
+    let count = 3 * PROMPT_PIECES_MAX;
+    let collected = collect(vec![Bytes::from_static(b"x"); count], None, 1 << 20).await;
+    assert_eq!(collected.result, Ok(count as u64));
+    assert!(collected.pieces.len() <= PROMPT_PIECES_MAX + 2, "{} pieces", collected.pieces.len());
+    let bound = 2 * count as u64 + FIRST_CHUNK_BYTES as u64 + collected.pieces.len() as u64 * PIECE_BYTES;
+    assert!(collected.used_while_kept <= bound, "{}", collected.used_while_kept);
+}

@@ -1,0 +1,7 @@
+//! Request bodies on their way in: the byte budget, the kept body, and what is checked while it arrives.
+
+pub(crate) mod budget;
+pub(crate) mod checks;
+pub(crate) mod collect;
+pub(crate) mod sizes;
+pub(crate) mod upload;

@@ -1,0 +1,128 @@
+//! What is counted on the data plane. Labels are namespaces and fixed words, never keys.
+
+use headwater_telemetry::LATENCY_BUCKETS;
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+use std::{sync::Arc, time::Duration};
+
+/// Labels of a request. A request of no known namespace has an empty one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct RequestLabels {
+    /// Namespaces are bounded by the metadata: only known ones become labels.
+    pub namespace: Arc<str>,
+    /// playlist, media, key, other; empty where no object was named.
+    pub class: &'static str,
+    /// get, head, put, delete, list, options, other.
+    pub verb: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// Where the bytes came from: hot, arriving; empty where none did.
+    pub tier: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LatencyLabels {
+    class: &'static str,
+    verb: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BytesLabels {
+    namespace: Arc<str>,
+}
+
+type Latencies = Family<LatencyLabels, Histogram, fn() -> Histogram>;
+
+/// The metrics of a frontend. Clones count together.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    requests: Family<RequestLabels, Counter>,
+    first_byte: Latencies,
+    total: Latencies,
+    bytes_in: Family<BytesLabels, Counter>,
+    bytes_out: Family<BytesLabels, Counter>,
+    pub(crate) ingest_used: Gauge,
+    pub(crate) ingest_refused: Counter,
+    pub(crate) hedges: Counter,
+    pub(crate) absorbed: Counter,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let latencies = || Latencies::new_with_constructor(|| Histogram::new(LATENCY_BUCKETS));
+        Self {
+            requests: Family::default(),
+            first_byte: latencies(),
+            total: latencies(),
+            bytes_in: Family::default(),
+            bytes_out: Family::default(),
+            ingest_used: Gauge::default(),
+            ingest_refused: Counter::default(),
+            hedges: Counter::default(),
+            absorbed: Counter::default(),
+        }
+    }
+
+    /// Names them in `registry`.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register("http_requests", "Requests answered", self.requests.clone());
+        registry.register_with_unit(
+            "http_first_byte",
+            "Time to the first byte of the answer",
+            Unit::Seconds,
+            self.first_byte.clone(),
+        );
+        registry.register_with_unit(
+            "http_request",
+            "Time to the last byte of the answer",
+            Unit::Seconds,
+            self.total.clone(),
+        );
+        registry.register("http_received_bytes", "Bytes of request bodies", self.bytes_in.clone());
+        registry.register("http_sent_bytes", "Bytes of response bodies", self.bytes_out.clone());
+        registry.register(
+            "ingest_reserved_bytes",
+            "Bytes of the ingest budget that are reserved",
+            self.ingest_used.clone(),
+        );
+        registry.register(
+            "ingest_refused",
+            "PUTs that were refused for want of ingest budget",
+            self.ingest_refused.clone(),
+        );
+        registry.register("read_hedges", "Reads that asked a second member", self.hedges.clone());
+        registry.register(
+            "writes_absorbed",
+            "Writes that succeeded after a failed attempt",
+            self.absorbed.clone(),
+        );
+    }
+
+    /// A request was answered, in all its bytes or in part.
+    pub(crate) fn answered(&self, labels: &RequestLabels, bytes_in: u64, bytes_out: u64, times: Times) {
+        self.requests.get_or_create(labels).inc();
+        let latency = LatencyLabels { class: labels.class, verb: labels.verb };
+        self.first_byte.get_or_create(&latency).observe(times.first_byte.as_secs_f64());
+        self.total.get_or_create(&latency).observe(times.total.as_secs_f64());
+        if bytes_in > 0 {
+            self.bytes_in
+                .get_or_create(&BytesLabels { namespace: labels.namespace.clone() })
+                .inc_by(bytes_in);
+        }
+        if bytes_out > 0 {
+            self.bytes_out
+                .get_or_create(&BytesLabels { namespace: labels.namespace.clone() })
+                .inc_by(bytes_out);
+        }
+    }
+}
+
+/// How long a request took.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    pub first_byte: Duration,
+    pub total: Duration,
+}

@@ -1,0 +1,245 @@
+//! What a connection is doing, and until when it may go on: shared by its reads and writes, its requests and its driver.
+
+use super::{config::NetConfig, info::Protocol, metrics::Deadline};
+use headwater_types::Clock;
+use parking_lot::Mutex;
+use std::{sync::Arc, time::Duration};
+
+/// A connection's phase and its deadline.
+///
+/// The driver wakes at most once in the shortest of the limits and compares; nothing that happens on the connection
+/// touches a timer. Every deadline lies at least that shortest limit after the event that sets it, so none is missed.
+#[derive(Debug)]
+pub(super) struct Activity {
+    clock: Arc<dyn Clock>,
+    protocol: Protocol,
+    header: Duration,
+    idle: Duration,
+    write_stall: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    in_flight: usize,
+    /// Since when the peer has taken nothing of what waits to be written.
+    stalled_since: Option<Duration>,
+    /// No further request will be taken.
+    closing: bool,
+    /// The peer sends no more: it closed or it is gone.
+    peer_done: bool,
+}
+
+/// By the monotonic clock, since when.
+#[derive(Debug, Clone, Copy)]
+enum Phase {
+    /// A header block is arriving.
+    Header(Duration),
+    /// Waits for a request.
+    Idle(Duration),
+    /// Requests are in flight: their own limits hold.
+    Busy,
+}
+
+impl Activity {
+    /// A connection whose first byte has just come.
+    pub(super) fn new(clock: Arc<dyn Clock>, protocol: Protocol, config: &NetConfig) -> Self {
+        let now = clock.monotonic();
+        let phase = match protocol {
+            Protocol::Http1 => Phase::Header(now),
+            // Its preface is not yet a request, and a proxy opens connections ahead of use.
+            Protocol::Http2 => Phase::Idle(now),
+        };
+        Self {
+            clock,
+            protocol,
+            header: config.header_read_timeout,
+            idle: config.keep_alive_idle,
+            write_stall: config.write_stall_timeout,
+            state: Mutex::new(State {
+                phase,
+                in_flight: 0,
+                stalled_since: None,
+                closing: false,
+                peer_done: false,
+            }),
+        }
+    }
+
+    /// Bytes came. Whether they belong to a header block, over HTTP/1.
+    pub(super) fn received(&self) -> bool {
+        let mut state = self.state.lock();
+        match (state.phase, self.protocol) {
+            (Phase::Busy, _) | (_, Protocol::Http2) => false,
+            (Phase::Header(_), Protocol::Http1) => true,
+            (Phase::Idle(_), Protocol::Http1) => {
+                state.phase = Phase::Header(self.clock.monotonic());
+                true
+            }
+        }
+    }
+
+    /// The peer takes no more for now.
+    pub(super) fn write_stalled(&self) {
+        self.state.lock().stalled_since = Some(self.clock.monotonic());
+    }
+
+    /// The peer took some of what waited.
+    pub(super) fn write_resumed(&self) {
+        let mut state = self.state.lock();
+        state.stalled_since = None;
+        // The idle time begins when the answer is out, not when it was handed over.
+        if let Phase::Idle(since) = &mut state.phase {
+            *since = self.clock.monotonic();
+        }
+    }
+
+    /// The peer closed its direction, or the connection is broken.
+    pub(super) fn peer_done(&self) {
+        self.state.lock().peer_done = true;
+    }
+
+    /// Whether nothing more can come from the peer.
+    pub(super) fn is_peer_done(&self) -> bool {
+        self.state.lock().peer_done
+    }
+
+    /// The connection was asked to end after what is in flight: it may then be idle no longer than a header may take.
+    pub(super) fn begin_closing(&self) {
+        let mut state = self.state.lock();
+        state.closing = true;
+        if let Phase::Idle(since) = &mut state.phase {
+            *since = self.clock.monotonic();
+        }
+    }
+
+    /// A request begins; it ends when what is returned is dropped.
+    pub(super) fn request_begins(self: &Arc<Self>) -> InFlight {
+        let mut state = self.state.lock();
+        state.in_flight += 1;
+        state.phase = Phase::Busy;
+        InFlight(self.clone())
+    }
+
+    fn request_ended(&self) {
+        let mut state = self.state.lock();
+        state.in_flight -= 1;
+        if state.in_flight == 0 {
+            state.phase = Phase::Idle(self.clock.monotonic());
+        }
+    }
+
+    /// Waits until a deadline has passed.
+    pub(super) async fn expired(&self) -> Deadline {
+        let tick = self.header.min(self.idle).min(self.write_stall);
+        loop {
+            let wait = match self.deadline() {
+                None => tick,
+                Some((deadline, at)) => match at.checked_sub(self.clock.monotonic()) {
+                    None | Some(Duration::ZERO) => return deadline,
+                    Some(left) => left.min(tick),
+                },
+            };
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    fn deadline(&self) -> Option<(Deadline, Duration)> {
+        let state = self.state.lock();
+        if let Some(since) = state.stalled_since {
+            return Some((Deadline::Write, since + self.write_stall));
+        }
+        match state.phase {
+            Phase::Header(since) => Some((Deadline::Header, since + self.header)),
+            Phase::Idle(since) => {
+                let limit = if state.closing { self.header.min(self.idle) } else { self.idle };
+                Some((Deadline::Idle, since + limit))
+            }
+            Phase::Busy => None,
+        }
+    }
+}
+
+/// A request in flight.
+#[derive(Debug)]
+pub(super) struct InFlight(Arc<Activity>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.request_ended();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use headwater_types::{ManualClock, SystemClock, UnixMillis};
+
+    fn activity(protocol: Protocol) -> (Arc<ManualClock>, Arc<Activity>) {
+        let clock = Arc::new(ManualClock::new(UnixMillis(0)));
+        (clock.clone(), Arc::new(Activity::new(clock, protocol, &NetConfig::default())))
+    }
+
+    fn due(activity: &Activity) -> Option<(Deadline, u64)> {
+        activity.deadline().map(|(deadline, at)| (deadline, at.as_secs()))
+    }
+
+    #[test]
+    fn each_phase_has_its_own_deadline() {
+        let (clock, activity) = activity(Protocol::Http1);
+        assert_eq!(due(&activity), Some((Deadline::Header, 10)));
+        // More of the header does not put the deadline off.
+        clock.advance(Duration::from_secs(5));
+        assert!(activity.received());
+        assert_eq!(due(&activity), Some((Deadline::Header, 10)));
+
+        let request = activity.request_begins();
+        assert_eq!(due(&activity), None);
+        assert!(!activity.received());
+        activity.write_stalled();
+        assert_eq!(due(&activity), Some((Deadline::Write, 65)));
+
+        drop(request);
+        clock.advance(Duration::from_secs(5));
+        activity.write_resumed();
+        assert_eq!(due(&activity), Some((Deadline::Idle, 75)));
+        activity.begin_closing();
+        assert_eq!(due(&activity), Some((Deadline::Idle, 20)));
+    }
+
+    #[test]
+    fn over_http2_input_is_no_header_and_the_last_stream_begins_the_idle_time() {
+        let (clock, activity) = activity(Protocol::Http2);
+        assert!(!activity.received());
+        let (first, second) = (activity.request_begins(), activity.request_begins());
+        drop(first);
+        assert_eq!(due(&activity), None);
+        clock.advance(Duration::from_secs(1));
+        drop(second);
+        assert_eq!(due(&activity), Some((Deadline::Idle, 66)));
+    }
+
+    #[tokio::test]
+    async fn a_deadline_that_moves_is_met() {
+        let config = NetConfig {
+            header_read_timeout: Duration::from_millis(50),
+            keep_alive_idle: Duration::from_millis(120),
+            ..NetConfig::default()
+        };
+        let clock = Arc::new(SystemClock::new());
+        let activity = Arc::new(Activity::new(clock.clone(), Protocol::Http1, &config));
+        // Busy for longer than any limit, then idle: the watch began long before that deadline was known.
+        let request = activity.request_begins();
+        let watch = tokio::spawn({
+            let activity = activity.clone();
+            async move { activity.expired().await }
+        });
+        tokio::time::sleep(Duration::from_millis(180)).await;
+        assert!(!watch.is_finished());
+        let idle_since = clock.monotonic();
+        drop(request);
+        assert_eq!(watch.await.unwrap(), Deadline::Idle);
+        assert!(clock.monotonic() - idle_since >= config.keep_alive_idle);
+    }
+}

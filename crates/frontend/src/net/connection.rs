@@ -1,0 +1,168 @@
+//! One connection from its first byte to its last.
+
+use axum::Router;
+use headwater_types::Clock;
+use hyper::{
+    rt::Executor,
+    server::conn::{http1, http2},
+};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulConnection,
+};
+use parking_lot::Mutex;
+use std::{fmt::Display, future::Future, net::SocketAddr, pin::pin, sync::Arc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    acceptor::NetStream,
+    activity::Activity,
+    body_phase::BodyPhase,
+    config::NetConfig,
+    info::{ConnInfo, ConnectionId, Protocol},
+    io::ConnIo,
+    linger::linger,
+    metrics::{Deadline, NetMetrics},
+    service::ConnService,
+    sniff::{SniffError, sniff},
+};
+
+/// What the connections of a listener share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) router: Router,
+    pub(super) config: NetConfig,
+    pub(super) metrics: NetMetrics,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) tasks: Tasks,
+    /// No further requests.
+    pub(super) shutdown: CancellationToken,
+}
+
+/// Runs tasks that the shutdown waits for, and that it can cut.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tasks {
+    pub(super) tracker: TaskTracker,
+    /// Everything ends now.
+    pub(super) abort: CancellationToken,
+}
+
+impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Tasks {
+    fn execute(&self, task: F) {
+        let abort = self.abort.clone();
+        self.tracker.spawn(async move { abort.run_until_cancelled(task).await });
+    }
+}
+
+/// Serves a connection until it is closed.
+pub(super) async fn run<S: NetStream>(
+    shared: Arc<Shared>,
+    mut stream: S,
+    peer: SocketAddr,
+    id: ConnectionId,
+) {
+    let config = &shared.config;
+    let sniffed = tokio::select! {
+        biased;
+        sniffed = sniff(&mut stream, config) => sniffed,
+        // It has asked for nothing yet.
+        () = shared.shutdown.cancelled() => return,
+    };
+    let (protocol, read) = match sniffed {
+        Ok(sniffed) => sniffed,
+        Err(SniffError::Expired(deadline)) => return shared.metrics.count_deadline(deadline),
+        Err(SniffError::Gone) => return,
+    };
+    shared.metrics.count_protocol(protocol);
+
+    let activity = Arc::new(Activity::new(shared.clock.clone(), protocol, config));
+    let info = ConnInfo { id, peer, protocol, body_phase: BodyPhase::default() };
+    let stream = Arc::new(Mutex::new(stream));
+    let io = ConnIo::new(stream.clone(), read, protocol, activity.clone(), info.body_phase.clone());
+    let service = ConnService {
+        router: shared.router.clone(),
+        info,
+        activity: activity.clone(),
+        header_count_max: config.header_count_max,
+    };
+    let io = TokioIo::new(io);
+    match protocol {
+        Protocol::Http1 => drive(http1(config).serve_connection(io, service), &activity, &shared, id).await,
+        Protocol::Http2 => {
+            let builder = http2(config, shared.tasks.clone());
+            drive(builder.serve_connection(io, service), &activity, &shared, id).await;
+        }
+    }
+    // hyper's side of the stream is dropped with its connection.
+    if let Some(stream) = Arc::into_inner(stream)
+        && !activity.is_peer_done()
+    {
+        let mut stream = stream.into_inner();
+        let discarded = linger(&mut stream, config.linger_bytes_max, config.linger_timeout).await;
+        if discarded > 0 {
+            shared.metrics.lingered.inc();
+        }
+    }
+}
+
+/// Lets hyper run until the connection ends, a deadline passes or the process shuts down.
+async fn drive<C>(connection: C, activity: &Activity, shared: &Shared, id: ConnectionId)
+where
+    C: GracefulConnection<Error: Display>,
+{
+    let mut connection = pin!(connection);
+    let mut is_closing = false;
+    loop {
+        tokio::select! {
+            biased;
+            result = connection.as_mut() => {
+                if let Err(error) = result {
+                    tracing::debug!(connection = %id, %error, "connection ended");
+                }
+                return;
+            }
+            deadline = activity.expired() => {
+                if is_closing || deadline != Deadline::Idle {
+                    tracing::debug!(connection = %id, deadline = deadline.as_str(), "connection closed");
+                    shared.metrics.count_deadline(deadline);
+                    return;
+                }
+                shared.metrics.count_deadline(deadline);
+            }
+            () = shared.shutdown.cancelled(), if !is_closing => {}
+        }
+        is_closing = true;
+        activity.begin_closing();
+        connection.as_mut().graceful_shutdown();
+    }
+}
+
+fn http1(config: &NetConfig) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        // Encoders close right after the last chunk, without reading the answer: what they sent is to be stored.
+        .half_close(true)
+        // `Activity` has deadlines of its own: hyper's would end idle connections after the header's limit too.
+        .header_read_timeout(None)
+        .max_headers(config.header_count_max)
+        .max_header_size(config.header_bytes_max);
+    builder
+}
+
+fn http2(config: &NetConfig, tasks: Tasks) -> http2::Builder<Tasks> {
+    let limits = &config.http2;
+    let mut builder = http2::Builder::new(tasks);
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.concurrent_streams_max)
+        .max_pending_accept_reset_streams(limits.pending_reset_streams_max)
+        .max_local_error_reset_streams(limits.local_error_reset_streams_max)
+        .initial_stream_window_size(limits.stream_window_bytes)
+        .initial_connection_window_size(limits.connection_window_bytes)
+        .max_frame_size(limits.frame_bytes_max)
+        .max_send_buf_size(limits.send_buffer_bytes_max)
+        .max_header_list_size(u32::try_from(config.header_bytes_max).unwrap_or(u32::MAX))
+        .keep_alive_interval(limits.ping_interval)
+        .keep_alive_timeout(limits.ping_timeout);
+    builder
+}

@@ -1,0 +1,28 @@
+//! Connections: our own accept loop under the router, with every deadline and bound that a port open to the world
+//! needs, and a close that lets a client read its refusal.
+
+mod acceptor;
+mod activity;
+mod body_phase;
+mod checks;
+mod config;
+mod connection;
+mod head_scan;
+mod idle_body;
+mod info;
+mod io;
+mod linger;
+mod metrics;
+mod request_body;
+mod response_body;
+mod server;
+mod service;
+mod sniff;
+
+pub use acceptor::{Acceptor, NetStream};
+pub use body_phase::{BodyPhase, Receiving};
+pub use config::{Http2Config, NetConfig, NetConfigError};
+pub use idle_body::{IdleBody, ReadError, with_idle_timeout};
+pub use info::{ConnInfo, ConnectionId, Protocol};
+pub use metrics::{Deadline, NetMetrics};
+pub use server::{Drained, serve};

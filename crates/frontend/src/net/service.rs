@@ -1,0 +1,58 @@
+//! Between hyper and the router: what no handler can forget.
+
+use axum::{Router, body::Body};
+use http::{HeaderValue, Request, Response, Version, header};
+use hyper::body::{Body as _, Incoming};
+use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc};
+use tower::Service as _;
+
+use super::{
+    activity::Activity,
+    checks,
+    info::ConnInfo,
+    request_body::{BodyEnded, RequestBody},
+    response_body::ResponseBody,
+};
+
+/// Serves the requests of one connection.
+#[derive(Debug, Clone)]
+pub(super) struct ConnService {
+    pub(super) router: Router,
+    pub(super) info: ConnInfo,
+    pub(super) activity: Arc<Activity>,
+    pub(super) header_count_max: usize,
+}
+
+impl hyper::service::Service<Request<Incoming>> for ConnService {
+    type Response = Response<ResponseBody>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let in_flight = self.activity.request_begins();
+        let version = request.version();
+        let (mut parts, incoming) = request.into_parts();
+        let mut ended = None;
+        let body = if incoming.is_end_stream() {
+            Body::empty()
+        } else {
+            let ended = ended.insert(BodyEnded::default());
+            Body::new(RequestBody::new(incoming, &self.info.body_phase, ended.clone()))
+        };
+        let refusal = checks::refusal(&parts, self.header_count_max);
+        parts.extensions.insert(self.info.clone());
+        let mut router = self.router.clone();
+        Box::pin(async move {
+            let mut response = match refusal {
+                Some(code) => checks::answer(code),
+                None => router.call(Request::from_parts(parts, body)).await?,
+            };
+            // Input is left over that is not a request: hyper closes, and says so here (RFC 9112 section 9.6).
+            let is_cut = ended.is_some_and(|ended| !ended.get());
+            if is_cut && version < Version::HTTP_2 {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok(response.map(|body| ResponseBody::new(body, in_flight)))
+        })
+    }
+}

@@ -1,0 +1,14 @@
+//! The data plane as clients see it, over a small storage in memory whose faults the tests choose.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, on their own time"
+)]
+
+mod access_log;
+mod failures;
+mod listing;
+mod reads;
+mod support;
+mod writes;

@@ -1,0 +1,116 @@
+//! Cache-Control of answers whose object was stored without one.
+
+use headwater_types::{MediaClass, ObjectKey};
+use std::time::Duration;
+
+use crate::{hls, mpd};
+
+/// How long a segment may be cached while names may be used again, in seconds.
+const SEGMENT_MAX_AGE_S: u64 = 60;
+
+/// What the Cache-Control of a playlist depends on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PlaylistFacts {
+    /// How long until there is a new version: a media playlist's target duration, a manifest's minimumUpdatePeriod.
+    /// `None` if unknown, as of multivariant playlists and of static manifests.
+    pub target_duration: Option<Duration>,
+    /// Whether it is a multivariant HLS playlist.
+    pub is_multivariant: bool,
+}
+
+impl PlaylistFacts {
+    /// Reads the facts from a decompressed body. The extension says what the body is; of objects of other classes
+    /// nothing is known. Linear in the body.
+    pub fn read(key: &ObjectKey, body: &[u8]) -> Self {
+        let extension = key.extension();
+        if extension.eq_ignore_ascii_case("m3u8") {
+            Self { target_duration: hls::target_duration(body), is_multivariant: hls::is_multivariant(body) }
+        } else if extension.eq_ignore_ascii_case("mpd") {
+            Self { target_duration: mpd::minimum_update_period(body), is_multivariant: false }
+        } else {
+            Self::default()
+        }
+    }
+}
+
+/// The Cache-Control of a committed object.
+///
+/// - Playlists and manifests: half their target duration, rounded down, at least 1 s; 1 s where it is unknown and for
+///   multivariant playlists.
+/// - Media: the remaining TTL, at most 60 s, since some encoders restart their counters and overwrite. Where the
+///   namespace promises unique names: the whole remaining TTL, and `immutable` (RFC 8246).
+/// - Everything else is validated on every use: `no-cache`.
+pub fn default_cache_control(
+    class: MediaClass,
+    facts: PlaylistFacts,
+    remaining_ttl_s: u64,
+    unique_names: bool,
+) -> String {
+    match class {
+        MediaClass::Playlist => {
+            let target = facts.target_duration.filter(|_| !facts.is_multivariant).unwrap_or_default();
+            let half_s = (target / 2).as_secs().max(1);
+            format!("max-age={half_s}")
+        }
+        MediaClass::Media if unique_names => format!("public, max-age={remaining_ttl_s}, immutable"),
+        MediaClass::Media => format!("public, max-age={}", remaining_ttl_s.min(SEGMENT_MAX_AGE_S)),
+        MediaClass::Key | MediaClass::Other => "no-cache".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn playlist(target_millis: Option<u64>) -> String {
+        let facts = PlaylistFacts {
+            target_duration: target_millis.map(Duration::from_millis),
+            is_multivariant: false,
+        };
+        default_cache_control(MediaClass::Playlist, facts, 3600, true)
+    }
+
+    #[test]
+    fn playlists_live_half_a_target_duration() {
+        for (target_millis, seconds) in
+            [(0, 1), (1999, 1), (2000, 1), (3999, 1), (4000, 2), (6000, 3), (11_000, 5)]
+        {
+            assert_eq!(playlist(Some(target_millis)), format!("max-age={seconds}"), "{target_millis} ms");
+        }
+        assert_eq!(playlist(None), "max-age=1");
+        let both = PlaylistFacts { target_duration: Some(Duration::from_secs(10)), is_multivariant: true };
+        assert_eq!(default_cache_control(MediaClass::Playlist, both, 3600, false), "max-age=1");
+    }
+
+    #[test]
+    fn media_lives_a_minute_or_its_ttl() {
+        let media =
+            |ttl, unique| default_cache_control(MediaClass::Media, PlaylistFacts::default(), ttl, unique);
+        assert_eq!(media(61, false), "public, max-age=60");
+        assert_eq!(media(60, false), "public, max-age=60");
+        assert_eq!(media(59, false), "public, max-age=59");
+        assert_eq!(media(0, false), "public, max-age=0");
+        assert_eq!(media(86_400, true), "public, max-age=86400, immutable");
+    }
+
+    #[test]
+    fn the_rest_is_validated() {
+        for class in [MediaClass::Key, MediaClass::Other] {
+            assert_eq!(default_cache_control(class, PlaylistFacts::default(), 3600, true), "no-cache");
+        }
+    }
+
+    #[test]
+    fn facts_are_read_by_extension() {
+        let read =
+            |key: &str, body: &str| PlaylistFacts::read(&ObjectKey::parse(key).unwrap(), body.as_bytes());
+        let media = "#EXTM3U\n#EXT-X-TARGETDURATION:6\n";
+        assert_eq!(read("a.M3U8", media).target_duration, Some(Duration::from_secs(6)));
+        assert!(read("a.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n").is_multivariant);
+        let mpd = "<MPD minimumUpdatePeriod='PT2S'/>";
+        assert_eq!(read("a.mpd", mpd).target_duration, Some(Duration::from_secs(2)));
+        for (key, body) in [("a.ts", media), ("a.mpd", media), ("a.m3u8", mpd)] {
+            assert_eq!(read(key, body), PlaylistFacts::default(), "{key}");
+        }
+    }
+}

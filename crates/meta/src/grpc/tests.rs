@@ -1,0 +1,157 @@
+//! The same scenario over every [`MetaStore`], and what only the wire has.
+
+use headwater_proto::grpc::{incoming, server_builder};
+use headwater_types::{
+    Incarnation, Member, NamespaceName, NodeId, SeededRng, ShardId, SystemClock, UnixMillis,
+};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
+
+use super::{Heartbeats, MetaGrpcClient, NodeReport, meta_service};
+use crate::{
+    MetaCache, RaftMeta,
+    bootstrap::{BootstrapError, ensure_namespace, issue_key},
+    command::{Command, Outcome},
+    raft::tests::{LIMIT, create_namespace, single},
+    records::{NamespaceSettings, Permission},
+    state::tests::node,
+    store::{MetaError, MetaStore},
+};
+
+struct Served {
+    meta: Arc<RaftMeta>,
+    heartbeats: Arc<Heartbeats>,
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<()>,
+}
+
+impl Served {
+    /// A voter with its service at `address`, where nobody listens yet.
+    async fn start(dir: &Path, address: SocketAddr) -> Self {
+        let meta = single(dir).await;
+        let heartbeats = Heartbeats::new(Arc::new(SystemClock::new()));
+        let listener = TcpListener::bind(address).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let service = meta_service(meta.clone(), heartbeats.clone());
+        let (stop, stopped) = oneshot::channel();
+        let stopped = async { stopped.await.unwrap() };
+        let server =
+            server_builder().add_service(service).serve_with_incoming_shutdown(incoming(listener), stopped);
+        let server = tokio::spawn(async move { server.await.unwrap() });
+        Self { meta, heartbeats, address, stop, server }
+    }
+
+    /// Ends the watches, then the connections.
+    async fn stop(self) {
+        self.meta.shutdown().await;
+        self.stop.send(()).unwrap();
+        timeout(LIMIT, self.server).await.unwrap().unwrap();
+    }
+}
+
+async fn serve(dir: &Path) -> Served {
+    Served::start(dir, "127.0.0.1:0".parse().unwrap()).await
+}
+
+fn client(addresses: &[SocketAddr]) -> Arc<MetaGrpcClient> {
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let (clock, rng) = (Arc::new(SystemClock::new()), Arc::new(SeededRng::new(1)));
+    Arc::new(MetaGrpcClient::new(&addresses, "test-1", clock, rng).unwrap())
+}
+
+/// An address where nobody listens.
+async fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
+
+/// What every store does, on a new cluster.
+async fn conformance(store: Arc<dyn MetaStore>) {
+    let rng = Arc::new(SeededRng::new(2));
+    let (cache, task) = MetaCache::follow(store.clone(), Arc::new(SystemClock::new()), rng.clone());
+    let name = || NamespaceName::parse("live").unwrap();
+    let namespace = ensure_namespace(&*store, name(), NamespaceSettings::default()).await.unwrap();
+    assert_eq!(ensure_namespace(&*store, name(), NamespaceSettings::default()).await.unwrap(), namespace);
+    let taken = store.propose(create_namespace("live"), LIMIT).await.unwrap();
+    assert!(matches!(taken.outcome, Outcome::Refused { code, .. } if code == "exists"));
+
+    let nodes = vec![node(1, 1, "a"), node(2, 1, "b")];
+    assert_eq!(store.propose(Command::RegisterNodes { nodes }, LIMIT).await.unwrap().outcome, Outcome::Done);
+    let refused = issue_key(&*store, &*rng, None, Permission::ReadOnly, None, None).await;
+    assert!(matches!(refused, Err(BootstrapError::Refused { code, .. }) if code == "invalid"));
+    let key = issue_key(&*store, &*rng, Some(namespace), Permission::ReadOnly, None, None).await.unwrap();
+
+    let membership = store.membership().await.unwrap();
+    assert_eq!((membership.id, membership.leader, &membership.voters[..]), (1, Some(1), &[1][..]));
+    timeout(LIMIT, cache.wait_for(membership.applied)).await.unwrap();
+    assert!(cache.verify(&key, UnixMillis(0)).is_some());
+    assert_eq!(cache.shard(ShardId::new(1023).unwrap()).unwrap().insync.len(), 2);
+    assert_eq!(cache.nodes().len(), 2);
+
+    let revoked = store.propose(Command::RevokeKey { id: key.id.clone() }, LIMIT).await.unwrap();
+    timeout(LIMIT, cache.wait_for(revoked.version)).await.unwrap();
+    assert!(cache.verify(&key, UnixMillis(0)).is_none());
+    task.abort();
+}
+
+#[tokio::test]
+async fn conformance_direct() {
+    let dir = tempfile::tempdir().unwrap();
+    let meta = single(dir.path()).await;
+    conformance(meta.clone()).await;
+    meta.shutdown().await;
+}
+
+#[tokio::test]
+async fn conformance_over_grpc_past_a_dead_voter() {
+    let dir = tempfile::tempdir().unwrap();
+    let served = serve(dir.path()).await;
+    let client = client(&[nobody().await, served.address]);
+    conformance(client.clone()).await;
+    let read = client.linearizable_read(LIMIT).await;
+    assert!(matches!(read, Err(MetaError::Unavailable(_))), "{read:?}");
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_dead_cluster_is_unavailable_and_a_cache_comes_back_to_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let served = serve(dir.path()).await;
+    let store = client(&[served.address]);
+    let (cache, task) =
+        MetaCache::follow(store.clone(), Arc::new(SystemClock::new()), Arc::new(SeededRng::new(5)));
+    let made = store.propose(create_namespace("live"), LIMIT).await.unwrap();
+    timeout(LIMIT, cache.wait_for(made.version)).await.unwrap();
+    let address = served.address;
+    served.stop().await;
+    let dead = client(&[nobody().await]).propose(create_namespace("vod"), LIMIT).await;
+    assert!(matches!(dead, Err(MetaError::Unavailable(_))), "nothing was done: {dead:?}");
+    assert!(cache.namespace("live").is_some(), "the copy outlives its source");
+
+    let served = Served::start(dir.path(), address).await;
+    let made = served.meta.propose(create_namespace("vod"), LIMIT).await.unwrap();
+    timeout(LIMIT, cache.wait_for(made.version)).await.unwrap();
+    assert!(cache.namespace("vod").is_some());
+    task.abort();
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn heartbeats_reach_the_voter_and_old_processes_are_ignored() {
+    let dir = tempfile::tempdir().unwrap();
+    let served = serve(dir.path()).await;
+    let client = client(&[nobody().await, served.address]);
+    let report = |incarnation, hot_bytes| NodeReport {
+        member: Member { node: NodeId(7), incarnation: Incarnation(incarnation) },
+        map_version: 1,
+        hot_bytes,
+        hot_capacity_bytes: 100,
+    };
+    let applied = served.meta.membership().await.unwrap().applied;
+    assert_eq!(timeout(LIMIT, client.heartbeat(report(2, 10))).await.unwrap(), Ok(applied));
+    client.heartbeat(report(1, 99)).await.unwrap();
+    let seen = served.heartbeats.seen();
+    assert_eq!(seen.iter().map(|seen| seen.report).collect::<Vec<_>>(), [report(2, 10)]);
+    assert!(seen[0].at > Duration::ZERO);
+    served.stop().await;
+}

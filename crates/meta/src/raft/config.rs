@@ -1,0 +1,57 @@
+//! How a voter is set up.
+
+use std::{path::PathBuf, time::Duration};
+
+/// Settings of a voter.
+#[derive(Debug, Clone)]
+pub struct RaftMetaConfig {
+    /// Its id, never used again: a voter that lost its disk comes back under another one.
+    pub id: u64,
+    /// Where it is reached by the other voters, as `host:port`.
+    pub address: String,
+    /// Its log and snapshots. Made if it is not there; one process at a time.
+    pub data_dir: PathBuf,
+    /// Found a new cluster with this voter alone, if the directory is empty.
+    pub bootstrap: bool,
+    /// Between two heartbeats of the leader.
+    pub heartbeat: Duration,
+    /// A follower that hears nothing for a random time within this range stands for election.
+    pub election: (Duration, Duration),
+    /// A snapshot is taken, and the log before it purged, every so many entries.
+    pub snapshot_entries: u64,
+    /// Entries before a snapshot that are kept for voters that are a little behind.
+    pub log_entries_kept: u64,
+}
+
+impl RaftMetaConfig {
+    /// The defaults, for a voter of this id at this place.
+    pub fn new(id: u64, data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            id,
+            address: String::new(),
+            data_dir: data_dir.into(),
+            bootstrap: false,
+            heartbeat: Duration::from_millis(100),
+            election: (Duration::from_millis(400), Duration::from_millis(800)),
+            snapshot_entries: 5_000,
+            log_entries_kept: 1_000,
+        }
+    }
+
+    /// As openraft wants it; an error names what does not fit together.
+    pub(super) fn to_openraft(&self) -> Result<openraft::Config, Box<openraft::ConfigError>> {
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        openraft::Config {
+            cluster_name: "headwater".to_owned(),
+            heartbeat_interval: millis(self.heartbeat),
+            election_timeout_min: millis(self.election.0),
+            election_timeout_max: millis(self.election.1),
+            install_snapshot_timeout: 10_000,
+            snapshot_policy: openraft::SnapshotPolicy::LogsSinceLast(self.snapshot_entries),
+            max_in_snapshot_log_to_keep: self.log_entries_kept,
+            ..openraft::Config::default()
+        }
+        .validate()
+        .map_err(Box::new)
+    }
+}

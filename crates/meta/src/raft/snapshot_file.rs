@@ -1,0 +1,82 @@
+//! The last snapshot on disk.
+//!
+//! A snapshot is written to a temporary file, synced and renamed over the one before, and the directory is synced: a
+//! crash leaves the old one or the new one. A temporary file that is found at the start is the rest of such a crash.
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    document,
+    types::{LogId, SnapshotMeta},
+};
+use crate::state::State;
+
+const FILE: &str = "snapshot.json";
+const TEMPORARY: &str = "snapshot.json.tmp";
+
+/// A snapshot as the file has it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct StoredSnapshot {
+    pub meta: SnapshotMeta,
+    pub state: State,
+}
+
+/// The directory of the snapshot. Its calls block on the disk.
+#[derive(Debug)]
+pub(super) struct SnapshotFile {
+    dir: PathBuf,
+    /// What the file has; held while it is written.
+    newest: Mutex<Option<LogId>>,
+}
+
+impl SnapshotFile {
+    /// Opens the directory and reads what is there.
+    pub(super) fn open(dir: &Path) -> io::Result<(Self, Option<StoredSnapshot>)> {
+        match fs::remove_file(dir.join(TEMPORARY)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        let file = Self { dir: dir.to_owned(), newest: Mutex::new(None) };
+        let stored = file.load()?;
+        *file.newest.lock() = stored.as_ref().and_then(|stored| stored.meta.last_log_id);
+        Ok((file, stored))
+    }
+
+    /// Reads the snapshot, if there is one.
+    pub(super) fn load(&self) -> io::Result<Option<StoredSnapshot>> {
+        match fs::read(self.dir.join(FILE)) {
+            Ok(document) => document::decode(&document).map(Some).map_err(io::Error::other),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Replaces the snapshot, unless a newer one is there already: one that was being built may be overtaken by one
+    /// that a leader sent.
+    pub(super) fn save(&self, snapshot: &StoredSnapshot) -> io::Result<()> {
+        let document = document::encode(snapshot).map_err(io::Error::other)?;
+        let mut newest = self.newest.lock();
+        if *newest > snapshot.meta.last_log_id {
+            return Ok(());
+        }
+        let temporary = self.dir.join(TEMPORARY);
+        let mut file = File::create(&temporary)?;
+        file.write_all(&document)?;
+        file.sync_all()?;
+        fs::rename(&temporary, self.dir.join(FILE))?;
+        sync_dir(&self.dir)?;
+        *newest = snapshot.meta.last_log_id;
+        Ok(())
+    }
+}
+
+/// Makes the names in a directory durable.
+pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}

@@ -1,0 +1,127 @@
+//! What a voter keeps over a restart, and what it says about a time limit and a foreign directory.
+
+use futures_util::StreamExt;
+use headwater_types::{SeededRng, SystemClock};
+use std::{sync::Arc, time::Duration};
+
+use super::{LIMIT, create_namespace, single, start};
+use crate::{
+    bootstrap::issue_key,
+    command::{Command, Outcome},
+    raft::{RaftMeta, RaftMetaConfig, StartError},
+    records::Permission,
+    state::State,
+    state::tests::node,
+    store::{MetaError, MetaStore, WatchEvent},
+};
+
+#[tokio::test]
+async fn a_restart_keeps_everything_and_watches_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let meta = single(dir.path()).await;
+    let Outcome::Namespace { id, .. } = meta.propose(create_namespace("live"), LIMIT).await.unwrap().outcome
+    else {
+        panic!("no namespace");
+    };
+    issue_key(&*meta, &SeededRng::new(1), Some(id), Permission::ReadOnly, None, None).await.unwrap();
+    let nodes = vec![node(1, 1, "a"), node(2, 1, "b")];
+    let seen = meta.propose(Command::RegisterNodes { nodes }, LIMIT).await.unwrap().version;
+    meta.propose(create_namespace("vod"), LIMIT).await.unwrap();
+    let before = meta.linearizable_read(LIMIT).await.unwrap();
+    let mut watch = meta.watch(before.version).await.unwrap();
+    meta.shutdown().await;
+    while let Some(event) = watch.next().await {
+        assert!(matches!(event, Ok(WatchEvent::Idle { .. })), "{event:?}");
+    }
+
+    let meta = single(dir.path()).await;
+    let after = meta.linearizable_read(LIMIT).await.unwrap();
+    assert!(after.version >= before.version);
+    assert_eq!(State { version: before.version, ..after }, before);
+
+    // What came after `seen` is told without a snapshot and without a hole.
+    let mut events = meta.watch(seen).await.unwrap();
+    let mut expected = seen + 1;
+    while expected <= before.version {
+        let event = events.next().await.unwrap().unwrap();
+        assert!(matches!(event, WatchEvent::Entry { version, .. } if version == expected), "{event:?}");
+        expected += 1;
+    }
+    meta.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_restart_from_a_snapshot_ignores_a_torn_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = || RaftMetaConfig {
+        bootstrap: true,
+        snapshot_entries: 5,
+        log_entries_kept: 1,
+        ..RaftMetaConfig::new(1, dir.path())
+    };
+    let meta = start(config()).await;
+    for i in 0..20 {
+        meta.propose(create_namespace(&format!("n{i}")), LIMIT).await.unwrap();
+    }
+    let purged =
+        meta.raft.wait(Some(LIMIT)).metrics(|m| m.purged.is_some_and(|id| id.index >= 10), "purged").await;
+    let purged = purged.unwrap().purged.unwrap().index;
+    let before = meta.linearizable_read(LIMIT).await.unwrap();
+    meta.shutdown().await;
+
+    std::fs::write(dir.path().join("snapshot.json.tmp"), "{\"format\":1,\"val").unwrap();
+    let meta = start(config()).await;
+    let after = meta.linearizable_read(LIMIT).await.unwrap();
+    assert_eq!(State { version: before.version, ..after }, before);
+    assert!(!dir.path().join("snapshot.json.tmp").exists());
+    let first = meta.watch(purged - 1).await.unwrap().next().await.unwrap().unwrap();
+    assert!(
+        matches!(first, WatchEvent::Snapshot(_)),
+        "what was purged can only come as a snapshot: {first:?}"
+    );
+    meta.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_proposal_out_of_time_is_unknown_and_may_be_repeated() {
+    let dir = tempfile::tempdir().unwrap();
+    let meta = single(dir.path()).await;
+    let late = meta.propose(create_namespace("live"), Duration::ZERO).await;
+    assert!(matches!(late, Err(MetaError::Unknown(_))), "{late:?}");
+    let again = meta.propose(create_namespace("live"), LIMIT).await.unwrap();
+    assert!(matches!(again.outcome, Outcome::Namespace { .. } | Outcome::Refused { .. }), "{again:?}");
+    assert_eq!(meta.linearizable_read(LIMIT).await.unwrap().namespaces.len(), 1);
+    let huge = Command::RevokeKey {
+        id: headwater_types::KeyId("x".repeat(crate::limits::COMMAND_BYTES_MAX).into()),
+    };
+    assert!(matches!(meta.propose(huge, LIMIT).await, Err(MetaError::Invalid(_))));
+    meta.shutdown().await;
+    let stopped = meta.linearizable_read(LIMIT).await;
+    assert!(matches!(stopped, Err(MetaError::Unavailable(_))), "{stopped:?}");
+}
+
+#[tokio::test]
+async fn a_voter_without_bootstrap_waits_and_another_voters_directory_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(SystemClock::new());
+    let waiting = RaftMeta::start(RaftMetaConfig::new(1, dir.path()), clock.clone()).await.unwrap();
+    let ready = waiting.ready(Duration::from_millis(50)).await;
+    assert!(matches!(ready, Err(MetaError::Unavailable(_))), "{ready:?}");
+    let refused = waiting.propose(create_namespace("live"), LIMIT).await;
+    assert!(matches!(refused, Err(MetaError::Unavailable(_))), "{refused:?}");
+    assert_eq!(waiting.membership().await.unwrap().leader, None);
+    waiting.shutdown().await;
+    let other = RaftMeta::start(RaftMetaConfig::new(2, dir.path()), clock).await;
+    assert!(matches!(other, Err(StartError::OtherVoter { owner: 1, given: 2 })), "{other:?}");
+}
+
+#[tokio::test]
+async fn a_disk_error_is_fatal_and_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let meta = single(dir.path()).await;
+    meta.db.close();
+    let lost = meta.propose(create_namespace("live"), LIMIT).await;
+    assert!(matches!(lost, Err(MetaError::Unknown(_))), "{lost:?}");
+    let reason = tokio::time::timeout(LIMIT, meta.failed()).await.unwrap();
+    assert!(reason.contains("closed"), "{reason}");
+}

@@ -1,0 +1,43 @@
+//! Why a command was refused: stable codes and a sentence for people.
+
+use crate::command::Outcome;
+
+/// The name is taken, or the id stands for something else.
+pub const EXISTS: &str = "exists";
+/// There is no such record.
+pub const NOT_FOUND: &str = "not_found";
+/// The record was changed since.
+pub const VERSION_MISMATCH: &str = "version_mismatch";
+/// A value is not allowed.
+pub const INVALID: &str = "invalid";
+/// A bound of [`crate::limits`] is reached.
+pub const TOO_MANY: &str = "too_many";
+/// A newer process of the node has registered.
+pub const STALE_INCARNATION: &str = "stale_incarnation";
+/// The key was revoked; its id is not used again.
+pub const REVOKED: &str = "revoked";
+/// The command is of a kind or format that this build does not know.
+pub const UNKNOWN_COMMAND: &str = "unknown_command";
+
+/// A refused command. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct Refusal {
+    /// One of this module's codes.
+    pub code: &'static str,
+    /// What was wrong and what is allowed.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal with one of this module's codes.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+impl From<Refusal> for Outcome {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused { code: refusal.code.to_owned(), message: refusal.message }
+    }
+}

@@ -1,0 +1,38 @@
+//! Tests of the state machine.
+
+mod commands;
+mod registration;
+mod replay;
+
+use headwater_types::{Incarnation, NodeId, UnixMillis, ZoneName};
+
+use crate::{
+    command::{Command, Envelope, Outcome},
+    records::NodeRecord,
+    state::State,
+};
+
+pub(crate) fn encoded(command: Command) -> Vec<u8> {
+    Envelope::new(command, UnixMillis(1_000)).encode().unwrap().to_vec()
+}
+
+/// Applies a command as the next entry.
+pub(crate) fn apply(state: &mut State, command: Command) -> Outcome {
+    state.apply(state.version + 1, &encoded(command))
+}
+
+pub(crate) fn node(id: u64, incarnation: u64, zone: &str) -> NodeRecord {
+    NodeRecord {
+        id: NodeId(id),
+        incarnation: Incarnation(incarnation),
+        zone: ZoneName::parse(zone).unwrap(),
+        address: format!("node-{id}:7000"),
+    }
+}
+
+pub(crate) fn refusal(outcome: &Outcome) -> Option<&str> {
+    match outcome {
+        Outcome::Refused { code, .. } => Some(code),
+        _ => None,
+    }
+}

@@ -1,0 +1,65 @@
+//! The same log gives the same bytes, and a snapshot of them the same state.
+
+use headwater_types::{KeyId, NamespaceId, NamespaceName, UnixMillis};
+use proptest::{collection::vec, prelude::*};
+
+use super::{encoded, node};
+use crate::{
+    command::Command,
+    records::{NamespaceSettings, Permission},
+    state::State,
+};
+
+fn command() -> impl Strategy<Value = Vec<u8>> {
+    let settings = |unique_names| NamespaceSettings { unique_names, ..NamespaceSettings::default() };
+    let command = prop_oneof![
+        ("[a-c]", any::<bool>()).prop_map(move |(name, unique)| Command::CreateNamespace {
+            name: NamespaceName::parse(&name).unwrap(),
+            settings: settings(unique),
+        }),
+        (0..12_u64, any::<bool>(), prop::option::of(0..12_u64)).prop_map(
+            move |(id, unique, expect_version)| {
+                Command::UpdateNamespace { id: NamespaceId(id), expect_version, settings: settings(unique) }
+            }
+        ),
+        ("[a-d]", 0..12_u64, prop::option::of(1..9_u64)).prop_map(|(id, namespace, expires)| {
+            Command::CreateKey {
+                secret_sha256: id.repeat(64),
+                id: KeyId(id.into()),
+                namespace: Some(NamespaceId(namespace)),
+                permission: Permission::ReadWrite,
+                prefix: None,
+                expires_at: expires.map(UnixMillis),
+            }
+        }),
+        "[a-d]".prop_map(|id| Command::RevokeKey { id: KeyId(id.into()) }),
+        (1..5_u64, 1..4_u64).prop_map(|(id, incarnation)| Command::RegisterNodes {
+            nodes: vec![node(id, incarnation, if id % 2 == 0 { "a" } else { "b" })],
+        }),
+    ];
+    prop_oneof![9 => command.prop_map(encoded), 1 => Just(Vec::new()), 1 => Just(b"{\"format\":7}".to_vec())]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn the_same_log_gives_the_same_bytes_with_a_snapshot_anywhere(log in vec(command(), 1..30), cut in 0..30_usize) {
+        let mut straight = State::default();
+        let mut restored = State::default();
+        for (i, command) in log.iter().enumerate() {
+            if i == cut {
+                restored = State::decode(&restored.encode().unwrap()).unwrap();
+            }
+            let index = i as u64 + 1;
+            prop_assert_eq!(straight.apply(index, command), restored.apply(index, command));
+        }
+        prop_assert_eq!(&straight, &restored);
+        prop_assert_eq!(straight.encode().unwrap(), restored.encode().unwrap());
+    }
+}
+
+#[test]
+fn a_newer_snapshot_format_is_an_error() {
+    let error = State::decode(br#"{"format":2,"state":{}}"#).unwrap_err();
+    assert!(error.to_string().contains("newer"), "{error}");
+}

@@ -1,0 +1,111 @@
+//! GET and HEAD at a member that may answer.
+
+use futures_util::StreamExt;
+use headwater_proto::{Follow, GetReply, GetRequest, HeadReply, HeadRequest, ObjectBody, StorageError};
+use headwater_store::Record;
+use headwater_types::{Epoch, ObjectId, ShardId};
+use std::{sync::Arc, time::Duration};
+
+use crate::node::{StorageNode, refused};
+
+/// How long the head waits for the acknowledgement of a dirty key before it sends the reader to the tail.
+const DIRTY_WAIT: Duration = Duration::from_millis(50);
+
+/// What a key is to a reader.
+enum Seen {
+    Object(Arc<Record>),
+    Absent,
+}
+
+impl StorageNode {
+    pub(crate) async fn do_get(&self, request: GetRequest) -> Result<GetReply, StorageError> {
+        let GetRequest { shard, epoch, ref object, follow, remaining, .. } = request;
+        loop {
+            match self.look_up(shard, epoch, object, remaining).await? {
+                Seen::Object(record) => return Ok(answer(&request, &record)),
+                Seen::Absent if follow == Follow::Wait && self.await_arrival(object, remaining).await => {}
+                Seen::Absent if follow == Follow::Body => {
+                    let (arriving, body) = self.arrivals().follow(object).ok_or(StorageError::NotFound)?;
+                    self.metrics().followed_reads.inc();
+                    let body = body.map(|piece| piece.map_err(|_| StorageError::BodyCut));
+                    return Ok(GetReply::Arriving { arriving, body: ObjectBody::Stream(body.boxed()) });
+                }
+                Seen::Absent => return Err(StorageError::NotFound),
+            }
+        }
+    }
+
+    pub(crate) async fn do_head(&self, request: HeadRequest) -> Result<HeadReply, StorageError> {
+        let HeadRequest { shard, epoch, ref object, follow, remaining, .. } = request;
+        loop {
+            match self.look_up(shard, epoch, object, remaining).await? {
+                Seen::Object(record) => return Ok(HeadReply::Found(record.meta.clone())),
+                Seen::Absent if follow == Follow::Wait && self.await_arrival(object, remaining).await => {}
+                Seen::Absent if follow == Follow::Body => {
+                    let (arriving, _) = self.arrivals().follow(object).ok_or(StorageError::NotFound)?;
+                    return Ok(HeadReply::Arriving(arriving));
+                }
+                Seen::Absent => return Err(StorageError::NotFound),
+            }
+        }
+    }
+
+    /// Reads a key as a member that may say what is and what is not there: check, read, check again, since the process
+    /// may have paused in between.
+    async fn look_up(
+        &self,
+        shard: ShardId,
+        epoch: Epoch,
+        object: &ObjectId,
+        remaining: Duration,
+    ) -> Result<Seen, StorageError> {
+        let check = || -> Result<_, StorageError> {
+            let core = self.shard(shard).lock();
+            core.check_read(epoch).map_err(|r| refused(&core, r, self.map_version()))?;
+            Ok(core.newest_staged(object).cloned())
+        };
+        while let Some(staged) = check()? {
+            // Never the version before it, never the staged one.
+            let tail = self.has_tail(shard);
+            let wait = if tail { DIRTY_WAIT.min(remaining) } else { remaining };
+            if !staged.wait_clean(wait).await {
+                return Err(match tail {
+                    true => StorageError::AskTail,
+                    false => StorageError::Unavailable("a write of this key is in flight".into()),
+                });
+            }
+        }
+        let found = self.tier().get(object).await.map_err(|e| StorageError::NotServing(e.to_string()))?;
+        check()?;
+        Ok(match found {
+            Some(record) if !record.tombstone => Seen::Object(record),
+            _ => Seen::Absent,
+        })
+    }
+
+    /// Waits for the upload in progress to end; `false` if there is none or time is up.
+    async fn await_arrival(&self, object: &ObjectId, limit: Duration) -> bool {
+        let Some(mut over) = self.arrivals().over(object) else { return false };
+        matches!(tokio::time::timeout(limit, over.wait_for(|over| *over)).await, Ok(Ok(_)))
+    }
+
+    fn has_tail(&self, shard: ShardId) -> bool {
+        self.shard(shard).lock().entry().is_some_and(|entry| entry.insync.len() > 1)
+    }
+}
+
+fn answer(request: &GetRequest, record: &Record) -> GetReply {
+    let meta = record.meta.clone();
+    if request.if_none_match.contains(&meta.digest) {
+        return GetReply::NotModified(meta);
+    }
+    let wanted = request.range.filter(|_| request.if_range.is_none_or(|digest| digest == meta.digest));
+    match wanted.map(|range| range.resolve(meta.size)) {
+        None => GetReply::Found { meta, range: None, body: ObjectBody::Memory(record.body.clone()) },
+        Some(None) => GetReply::RangeNotSatisfiable(meta),
+        Some(Some(range)) => {
+            let body = ObjectBody::Memory(record.body.slice(range.clone()));
+            GetReply::Found { meta, range: Some(range), body }
+        }
+    }
+}

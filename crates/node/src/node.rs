@@ -1,0 +1,351 @@
+//! The storage node: its parts, its start and its stop.
+
+use headwater_meta::{Command, MetaCache, MetaError, MetaStore, NodeRecord, Outcome};
+use headwater_proto::{
+    BodyPieces, DeleteReply, DeleteRequest, GetReply, GetRequest, HeadReply, HeadRequest, ListReply, ListRequest,
+    PutReply, PutRequest, ReplicateBegin, Replication, ReplicationPieces, Storage, StorageError,
+    directory::Directory,
+};
+use headwater_store::Tier;
+use headwater_types::{Clock, Epoch, Member, NamespaceId, ObjectId, ShardId, Ttl, Version, ZoneName, limits};
+use parking_lot::Mutex;
+use std::{collections::BTreeMap, fmt, hash::BuildHasher, sync::Arc, time::Duration};
+use tokio::sync::watch;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    arrivals::Arrivals,
+    budget::Inflight,
+    links::Links,
+    metrics::NodeMetrics,
+    shard::{Refusal, ShardCore},
+};
+
+/// How old a gauge may be.
+const GAUGES_EVERY: Duration = Duration::from_secs(1);
+/// Locks over keys: enough that two keys rarely share one.
+const KEY_LOCKS: usize = 1024;
+
+/// A node's settings.
+#[derive(Debug, Clone)]
+pub struct NodeConfig {
+    /// This process.
+    pub member: Member,
+    /// Where it stands.
+    pub zone: ZoneName,
+    /// Where its gRPC services are reached, as `host:port`.
+    pub address: String,
+    /// Bytes of bodies that may be arriving before new ones are refused. Default: 1 GiB.
+    pub inflight_bytes_max: u64,
+}
+
+/// What a node is built from.
+pub struct NodeDeps {
+    /// Where records are kept.
+    pub tier: Arc<dyn Tier>,
+    /// The watched metadata.
+    pub cache: Arc<MetaCache>,
+    /// How other nodes are reached.
+    pub directory: Arc<dyn Directory>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The metadata did not answer.
+    #[error(transparent)]
+    Meta(#[from] MetaError),
+    /// The metadata refused the node.
+    #[error("the metadata refused this node: {0}")]
+    Refused(String),
+}
+
+/// A storage node. Answers [`Storage`] and [`Replication`] directly; gRPC adaptors wrap it between processes.
+pub struct StorageNode {
+    config: NodeConfig,
+    deps: NodeDeps,
+    shards: Vec<Mutex<ShardCore>>,
+    key_locks: Vec<tokio::sync::Mutex<()>>,
+    hasher: std::hash::BuildHasherDefault<std::hash::DefaultHasher>,
+    arrivals: Arc<Arrivals>,
+    inflight: Arc<Inflight>,
+    links: Links,
+    metrics: NodeMetrics,
+    installed: watch::Sender<u64>,
+    shares: Mutex<BTreeMap<NamespaceId, Option<u64>>>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl StorageNode {
+    /// Builds a node and starts its workers. It answers nothing until the map names it: register it with
+    /// [`StorageNode::record`] and [`register`].
+    pub fn start(config: NodeConfig, deps: NodeDeps) -> Arc<Self> {
+        let member = config.member;
+        let inflight = Inflight::new(config.inflight_bytes_max);
+        let node = Arc::new(Self {
+            config,
+            deps,
+            shards: ShardId::all().map(|shard| Mutex::new(ShardCore::new(shard, member))).collect(),
+            key_locks: (0..KEY_LOCKS).map(|_| tokio::sync::Mutex::new(())).collect(),
+            hasher: Default::default(),
+            arrivals: Arc::default(),
+            inflight,
+            links: Links::default(),
+            metrics: NodeMetrics::default(),
+            installed: watch::Sender::new(0),
+            shares: Mutex::default(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        });
+        node.install_map();
+        node.worker(Self::run_map);
+        node.worker(Self::run_beacons);
+        node.worker(Self::run_gauges);
+        node
+    }
+
+    /// Stops the workers and waits for them, at most `limit`.
+    pub async fn stop(&self, limit: Duration) {
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(limit, self.tasks.wait()).await.is_err() {
+            tracing::warn!("storage node stopped with work under way");
+        }
+    }
+
+    /// What the node tells the metadata about itself.
+    pub fn record(&self) -> NodeRecord {
+        NodeRecord {
+            id: self.config.member.node,
+            incarnation: self.config.member.incarnation,
+            zone: self.config.zone.clone(),
+            address: self.config.address.clone(),
+        }
+    }
+
+    /// This process.
+    pub fn member(&self) -> Member {
+        self.config.member
+    }
+
+    /// Its metrics; gauges are brought up to date by [`StorageNode::refresh_gauges`].
+    pub fn metrics(&self) -> &NodeMetrics {
+        &self.metrics
+    }
+
+    /// Whether the map gives this process at least one shard to hold.
+    pub fn is_member(&self) -> bool {
+        let me = self.member();
+        self.shards.iter().any(|core| core.lock().entry().is_some_and(|e| e.writers().any(|m| m == me)))
+    }
+
+    /// Whether every shard's configuration is at least at `epoch`.
+    pub fn is_at(&self, epoch: Epoch) -> bool {
+        self.shards.iter().all(|core| core.lock().epoch() >= epoch)
+    }
+
+    /// Objects that are arriving with bytes that readers may see.
+    pub fn arriving(&self) -> usize {
+        self.arrivals.count()
+    }
+
+    /// Counts what gauges show.
+    pub fn refresh_gauges(&self) {
+        let me = self.member();
+        let (mut head, mut tail, mut syncing, mut degraded, mut dirty) = (0, 0, 0, 0, 0);
+        for core in &self.shards {
+            let core = core.lock();
+            dirty += core.staged_count() as i64;
+            let Some(entry) = core.entry() else { continue };
+            head += i64::from(entry.head == me);
+            tail += i64::from(entry.head != me && entry.serves(me));
+            syncing += i64::from(entry.syncing.contains(&me));
+            degraded += i64::from(entry.serves(me) && entry.insync.len() == 1);
+        }
+        self.metrics.shards_head.set(head);
+        self.metrics.shards_tail.set(tail);
+        self.metrics.shards_syncing.set(syncing);
+        self.metrics.shards_degraded.set(degraded);
+        self.metrics.dirty.set(dirty);
+        self.metrics.inflight_bytes.set(i64::try_from(self.inflight.used()).unwrap_or(i64::MAX));
+        self.metrics.links_up.set(self.links.up(self.clock().monotonic()) as i64);
+    }
+
+    fn worker<F: Future<Output = ()> + Send + 'static>(self: &Arc<Self>, run: impl FnOnce(Arc<Self>) -> F) {
+        let (work, stop) = (run(self.clone()), self.stop.clone());
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = work => {}
+                () = stop.cancelled() => {}
+            }
+        });
+    }
+
+    /// Keeps the gauges up to date for whoever scrapes.
+    async fn run_gauges(self: Arc<Self>) {
+        loop {
+            self.refresh_gauges();
+            tokio::time::sleep(GAUGES_EVERY).await;
+        }
+    }
+
+    /// Installs every newer configuration that the watched map has.
+    async fn run_map(self: Arc<Self>) {
+        let mut version = self.deps.cache.subscribe();
+        while version.changed().await.is_ok() {
+            version.borrow_and_update();
+            self.install_map();
+        }
+    }
+
+    fn install_map(&self) {
+        let state = self.deps.cache.state();
+        let version = state.version;
+        for core in &self.shards {
+            let mut core = core.lock();
+            if let Some(entry) = state.shards.get(&core.shard()) {
+                core.install(entry.clone());
+            }
+        }
+        // A namespace's hot capacity is what a zone keeps for it, in equal parts on the zone's nodes.
+        let in_zone = state.nodes.values().filter(|node| node.zone == self.config.zone).count().max(1) as u64;
+        let mut shares = self.shares.lock();
+        for namespace in state.namespaces.values() {
+            let share = namespace.settings.hot_capacity_bytes.map(|capacity| capacity / in_zone);
+            if shares.insert(namespace.id, share) != Some(share) {
+                self.tier().set_namespace_share(namespace.id, share);
+            }
+        }
+        self.installed.send_replace(version);
+    }
+
+    /// Waits until the shard's configuration is at least at `epoch`, at most `limit`.
+    pub(crate) async fn map_at_epoch(&self, shard: ShardId, epoch: Epoch, limit: Duration) {
+        let there = || self.shard(shard).lock().epoch() >= epoch;
+        if !there() {
+            let mut installed = self.installed.subscribe();
+            let _ = tokio::time::timeout(limit, installed.wait_for(|_| there())).await;
+        }
+    }
+
+    pub(crate) fn shard(&self, shard: ShardId) -> &Mutex<ShardCore> {
+        &self.shards[shard.index()]
+    }
+
+    pub(crate) fn shards(&self) -> &[Mutex<ShardCore>] {
+        &self.shards
+    }
+
+    pub(crate) fn key_lock(&self, object: &ObjectId) -> &tokio::sync::Mutex<()> {
+        &self.key_locks[self.hasher.hash_one(object) as usize % KEY_LOCKS]
+    }
+
+    pub(crate) fn peer(&self, member: Member) -> Arc<dyn Replication> {
+        let address = self.deps.cache.node(member.node).map(|node| node.address).unwrap_or_default();
+        self.deps.directory.replication(member.node, &address)
+    }
+
+    pub(crate) fn tier(&self) -> &dyn Tier {
+        self.deps.tier.as_ref()
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.deps.clock.as_ref()
+    }
+
+    pub(crate) fn arrivals(&self) -> &Arc<Arrivals> {
+        &self.arrivals
+    }
+
+    pub(crate) fn inflight(&self) -> &Arc<Inflight> {
+        &self.inflight
+    }
+
+    pub(crate) fn links(&self) -> &Links {
+        &self.links
+    }
+
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.tasks
+    }
+
+    pub(crate) fn map_version(&self) -> u64 {
+        *self.installed.borrow()
+    }
+
+    pub(crate) fn longest_ttl(&self) -> Ttl {
+        Ttl::from_secs(limits::TTL_SECONDS_MAX).unwrap_or_else(|_| unreachable!("the limit is within itself"))
+    }
+
+    pub(crate) async fn stopped(&self) {
+        self.stop.cancelled().await;
+    }
+}
+
+impl fmt::Debug for StorageNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StorageNode({} in zone {})", self.config.member, self.config.zone)
+    }
+}
+
+/// Tells the metadata about nodes that have started, several at once where one process holds them. Returns the map
+/// version from which on they are known.
+pub async fn register(meta: &dyn MetaStore, nodes: Vec<NodeRecord>, limit: Duration) -> Result<u64, StartError> {
+    let applied = meta.propose(Command::RegisterNodes { nodes }, limit).await?;
+    match applied.outcome {
+        Outcome::Refused { message, .. } => Err(StartError::Refused(message)),
+        _ => Ok(applied.version),
+    }
+}
+
+/// What a refused caller is told.
+pub(crate) fn refused(core: &ShardCore, refusal: Refusal, map_version: u64) -> StorageError {
+    match refusal {
+        Refusal::WrongEpoch(epoch) => StorageError::WrongEpoch { shard: core.shard(), epoch, map_version },
+        Refusal::NotInSync => {
+            StorageError::NotServing(format!("this member is not in sync for shard {}", core.shard()))
+        }
+    }
+}
+
+/// The service traits take `&self`; writes need the node's own `Arc` for what outlives the call.
+#[derive(Debug, Clone)]
+pub struct NodeService(pub Arc<StorageNode>);
+
+#[async_trait::async_trait]
+impl Storage for NodeService {
+    async fn put(&self, request: PutRequest, body: BodyPieces) -> Result<PutReply, StorageError> {
+        self.0.do_put(request, body).await
+    }
+
+    async fn get(&self, request: GetRequest) -> Result<GetReply, StorageError> {
+        self.0.do_get(request).await
+    }
+
+    async fn head(&self, request: HeadRequest) -> Result<HeadReply, StorageError> {
+        self.0.do_head(request).await
+    }
+
+    async fn delete(&self, request: DeleteRequest) -> Result<DeleteReply, StorageError> {
+        self.0.do_delete(request).await
+    }
+
+    async fn list(&self, request: ListRequest) -> Result<ListReply, StorageError> {
+        self.0.do_list(request).await
+    }
+}
+
+#[async_trait::async_trait]
+impl Replication for NodeService {
+    async fn replicate(&self, begin: ReplicateBegin, pieces: ReplicationPieces) -> Result<Version, StorageError> {
+        self.0.do_replicate(begin, pieces).await
+    }
+
+    async fn beacon(&self, from: Member, _map_version: u64) -> Result<(Member, u64), StorageError> {
+        tracing::trace!(%from, "beacon");
+        Ok((self.0.member(), self.0.map_version()))
+    }
+}

@@ -1,0 +1,237 @@
+//! PUT at the head: the body arrives, is staged under the key's lock, and answered once every member holds it.
+
+use futures_util::StreamExt;
+use headwater_proto::{
+    Arriving, BodyEnd, BodyPiece, BodyPieces, PutReply, PutRequest, ReplicateBegin, StorageError,
+};
+use headwater_store::Record;
+use headwater_types::{
+    Chunks, Epoch, Member, ObjectId, ObjectMeta, RequestId, ShardId, Version, limits::REQUEST_IDS_PER_RECORD,
+};
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    arrivals::Arrival,
+    commit::Staged,
+    node::{StorageNode, refused},
+    outgoing::Outgoing,
+};
+
+/// What the key's lock found: the newest version, staged ones included.
+pub(crate) enum Newest {
+    Staged(Arc<Staged>),
+    Stored(Arc<Record>),
+    None,
+}
+
+impl Newest {
+    pub(crate) fn record(&self) -> Option<&Arc<Record>> {
+        match self {
+            Self::Staged(staged) => Some(&staged.record),
+            Self::Stored(record) => Some(record),
+            Self::None => None,
+        }
+    }
+
+    /// The newest version if it is an object and not a delete.
+    pub(crate) fn live(&self) -> Option<&Arc<Record>> {
+        self.record().filter(|record| !record.tombstone)
+    }
+
+    /// The ids of the requests that led here, with a new one before them.
+    pub(crate) fn request_ids(&self, request: RequestId) -> Arc<[RequestId]> {
+        let before = self.record().map(|record| record.request_ids.as_ref()).unwrap_or_default();
+        std::iter::once(&request).chain(before).copied().take(REQUEST_IDS_PER_RECORD).collect()
+    }
+}
+
+impl StorageNode {
+    pub(crate) async fn do_put(
+        self: &Arc<Self>,
+        request: PutRequest,
+        body: BodyPieces,
+    ) -> Result<PutReply, StorageError> {
+        let entry = {
+            let core = self.shard(request.shard).lock();
+            core.check_head(request.epoch).map_err(|r| refused(&core, r, self.map_version()))?.clone()
+        };
+        // A quick refusal; what counts is decided again under the key's lock.
+        let early = self.newest(&request.object, request.shard).await?;
+        if !self.is_repeat(&request, &early)
+            && !request.preconditions.hold(early.live().map(|record| record.meta.digest))
+        {
+            return Err(StorageError::PreconditionFailed);
+        }
+
+        let about = request.followable.then(|| Arriving {
+            attributes: request.attributes.clone(),
+            class: request.class,
+            ttl: request.ttl,
+        });
+        let mut arrival = self.arrivals().begin(request.object.clone(), about);
+        let peers: Vec<Member> = entry.writers().filter(|m| *m != self.member()).collect();
+        let opened = peers.iter().map(|peer| self.open_arriving(&request, *peer, &arrival)).collect();
+        let end = self.receive(&request, body, &mut arrival).await?;
+
+        match tokio::time::timeout(request.remaining, self.store_whole(&request, end, arrival, opened)).await {
+            Ok(result) => result,
+            Err(_) => Err(self.given_up(&request)),
+        }
+    }
+
+    /// Takes the body in: visible to followers and sent ahead to the members as it arrives.
+    async fn receive(
+        &self,
+        request: &PutRequest,
+        mut body: BodyPieces,
+        arrival: &mut Arrival,
+    ) -> Result<BodyEnd, StorageError> {
+        let mut charge = self.inflight().admit(request.size.unwrap_or(0).min(request.size_max))?;
+        let mut size = 0;
+        while let Some(piece) = body.next().await {
+            match piece {
+                BodyPiece::Chunk(bytes) => {
+                    size += bytes.len() as u64;
+                    if size > request.size_max {
+                        return Err(StorageError::TooLarge { limit: request.size_max });
+                    }
+                    charge.add(bytes.len() as u64);
+                    arrival.push(bytes);
+                }
+                BodyPiece::End(end) if end.size == size => return Ok(end),
+                BodyPiece::End(_) => return Err(StorageError::DigestMismatch),
+            }
+        }
+        Err(StorageError::BodyCut)
+    }
+
+    /// The body is whole: decide, stage, hand over, answer.
+    async fn store_whole(
+        self: &Arc<Self>,
+        request: &PutRequest,
+        end: BodyEnd,
+        arrival: Arrival,
+        opened: Vec<Outgoing>,
+    ) -> Result<PutReply, StorageError> {
+        // A member that is known to be out of reach would leave the key unreadable here: wait before staging.
+        self.links_up(request.shard, request.epoch).await?;
+        let lock = self.key_lock(&request.object).lock().await;
+        let newest = self.newest(&request.object, request.shard).await?;
+        if self.is_repeat(request, &newest) {
+            drop(lock);
+            return self.answer_repeat(request, newest).await;
+        }
+        if !request.preconditions.hold(newest.live().map(|record| record.meta.digest)) {
+            return Err(StorageError::PreconditionFailed);
+        }
+        let record = self.new_record(request, end, &arrival, &newest);
+        if !self.tier().fits(request.object.namespace, record.cost()) {
+            let bytes = end.size;
+            return Err(StorageError::Overloaded(format!("{bytes} bytes do not fit the hot capacity of the namespace")));
+        }
+        let staged = self.stage(request.shard, request.epoch, record)?;
+        drop(lock);
+
+        let created = newest.live().is_none();
+        self.drive(staged.clone(), opened, Some(arrival));
+        self.until_clean(&staged, request.remaining).await?;
+        self.metrics().puts.inc();
+        Ok(PutReply { meta: staged.record.meta.clone(), created })
+    }
+
+    /// Gives a record its version and stages it. From here on it can only become clean.
+    pub(crate) fn stage(&self, shard: ShardId, epoch: Epoch, mut record: Record) -> Result<Arc<Staged>, StorageError> {
+        let mut core = self.shard(shard).lock();
+        let version = core.next_version(epoch).map_err(|r| refused(&core, r, self.map_version()))?;
+        Arc::make_mut(&mut record.meta).version = version;
+        let staged = Staged::new(Arc::new(record));
+        core.stage(staged.clone());
+        Ok(staged)
+    }
+
+    /// The record of a whole body; its version comes when it is staged.
+    fn new_record(
+        &self,
+        request: &PutRequest,
+        end: BodyEnd,
+        arrival: &Arrival,
+        newest: &Newest,
+    ) -> Record {
+        let now = self.clock().unix_millis();
+        Record {
+            object: request.object.clone(),
+            shard: request.shard,
+            meta: Arc::new(ObjectMeta {
+                version: Version::default(),
+                digest: end.digest,
+                size: end.size,
+                class: request.class,
+                attributes: request.attributes.clone(),
+                stored_at: now,
+                expires_at: now.plus(request.ttl.as_duration()),
+            }),
+            body: Chunks::compact(arrival.body().pieces()),
+            tombstone: false,
+            request_ids: newest.request_ids(request.request_id),
+        }
+    }
+
+    /// Whether the newest versions of the key came from this very request: its first attempt got further than its
+    /// caller knows.
+    fn is_repeat(&self, request: &PutRequest, newest: &Newest) -> bool {
+        newest.record().is_some_and(|record| record.request_ids.contains(&request.request_id))
+    }
+
+    /// Answers a repeated request with the outcome of its first attempt. That the key was new then is told from the
+    /// remembered ids: a key that was deleted before counts as replaced.
+    async fn answer_repeat(&self, request: &PutRequest, newest: Newest) -> Result<PutReply, StorageError> {
+        let staged = self.shard(request.shard).lock().staged_by(&request.object, request.request_id).cloned();
+        if let Some(staged) = staged {
+            self.until_clean(&staged, request.remaining).await?;
+        }
+        let Some(record) = newest.record() else { return Err(self.given_up(request)) };
+        let ids = &record.request_ids;
+        let created = ids.last() == Some(&request.request_id) && ids.len() < REQUEST_IDS_PER_RECORD;
+        Ok(PutReply { meta: record.meta.clone(), created })
+    }
+
+    /// Time is up: nothing was done, unless a version of this request is staged or stored.
+    fn given_up(&self, request: &PutRequest) -> StorageError {
+        let staged = self.shard(request.shard).lock().staged_by(&request.object, request.request_id).is_some();
+        if staged {
+            StorageError::OutcomeUnknown("not every member has acknowledged in time".into())
+        } else {
+            StorageError::Unavailable("a member of the shard is out of reach".into())
+        }
+    }
+
+    /// The newest version of a key, staged ones included. Under the key's lock it stays the newest.
+    pub(crate) async fn newest(
+        &self,
+        object: &ObjectId,
+        shard: ShardId,
+    ) -> Result<Newest, StorageError> {
+        if let Some(staged) = self.shard(shard).lock().newest_staged(object) {
+            return Ok(Newest::Staged(staged.clone()));
+        }
+        let stored = self.tier().get(object).await.map_err(|e| StorageError::Unavailable(e.to_string()))?;
+        Ok(stored.map_or(Newest::None, Newest::Stored))
+    }
+
+    fn open_arriving(&self, request: &PutRequest, to: Member, arrival: &Arrival) -> Outgoing {
+        let begin = ReplicateBegin {
+            shard: request.shard,
+            epoch: request.epoch,
+            from: self.member(),
+            to,
+            object: request.object.clone(),
+            request_id: request.request_id,
+            class: request.class,
+            attributes: request.attributes.clone(),
+            ttl: request.ttl,
+            followable: request.followable,
+            remaining: request.remaining.max(Duration::from_secs(1)),
+        };
+        Outgoing::open(self.peer(to), begin, arrival.body().reader())
+    }
+}

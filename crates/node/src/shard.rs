@@ -1,0 +1,186 @@
+//! What one member of a shard may do: the pure core of the replication chain.
+//!
+//! Primary-backup in epochs held by a configuration manager (PacificA, MSR-TR-2008-25), its data path a chain of two
+//! (CRAQ, USENIX ATC'09). No clock, no socket, no lock: events in, decisions out.
+
+use headwater_meta::ShardEntry;
+use headwater_types::{Epoch, Member, ObjectId, RequestId, ShardId, Version};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::commit::Staged;
+
+/// One member's view of one shard.
+///
+/// # To ensure correctness
+/// - Versions are given in order of staging and never twice: a new process is a new member and gets a new epoch.
+/// - A staged version is never dropped; it leaves by [`ShardCore::clean`] only, once every member of the *current*
+///   epoch has acknowledged it.
+/// - A key with a staged version is dirty: its head neither answers the version before it nor the staged one.
+#[derive(Debug)]
+pub struct ShardCore {
+    shard: ShardId,
+    me: Member,
+    entry: Option<Arc<ShardEntry>>,
+    next_seq: u64,
+    staged: BTreeMap<Version, Arc<Staged>>,
+    dirty: HashMap<ObjectId, Vec<Version>>,
+    heard_clean: u64,
+}
+
+/// Why a member does not do what was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The caller has another epoch, or asked the wrong member.
+    WrongEpoch(Epoch),
+    /// This member is not in sync.
+    NotInSync,
+}
+
+impl ShardCore {
+    /// A member that knows no configuration yet.
+    pub fn new(shard: ShardId, me: Member) -> Self {
+        Self {
+            shard,
+            me,
+            entry: None,
+            next_seq: 1,
+            staged: BTreeMap::new(),
+            dirty: HashMap::new(),
+            heard_clean: 0,
+        }
+    }
+
+    /// Which shard.
+    pub fn shard(&self) -> ShardId {
+        self.shard
+    }
+
+    /// The installed configuration.
+    pub fn entry(&self) -> Option<&Arc<ShardEntry>> {
+        self.entry.as_ref()
+    }
+
+    /// The installed epoch; 0 if there is none.
+    pub fn epoch(&self) -> Epoch {
+        self.entry.as_ref().map_or(Epoch(0), |entry| entry.epoch)
+    }
+
+    /// Installs a newer configuration; an older or equal one changes nothing. Versions start again from 1, as a version
+    /// begins with its epoch.
+    pub fn install(&mut self, entry: Arc<ShardEntry>) -> bool {
+        let newer = entry.epoch > self.epoch();
+        if newer {
+            self.entry = Some(entry);
+            self.next_seq = 1;
+            self.heard_clean = 0;
+        }
+        newer
+    }
+
+    /// Whether this member orders the writes in `epoch`.
+    pub fn check_head(&self, epoch: Epoch) -> Result<&Arc<ShardEntry>, Refusal> {
+        match &self.entry {
+            Some(entry) if entry.epoch == epoch && entry.head == self.me => Ok(entry),
+            _ => Err(Refusal::WrongEpoch(self.epoch())),
+        }
+    }
+
+    /// Whether this member may answer reads of `epoch`, that a key is absent included.
+    pub fn check_read(&self, epoch: Epoch) -> Result<(), Refusal> {
+        match &self.entry {
+            Some(entry) if entry.epoch != epoch => Err(Refusal::WrongEpoch(entry.epoch)),
+            Some(entry) if entry.serves(self.me) => Ok(()),
+            Some(_) => Err(Refusal::NotInSync),
+            None => Err(Refusal::WrongEpoch(Epoch(0))),
+        }
+    }
+
+    /// Whether this member takes a replicated write of `epoch` from `from`. A lower epoch is rejected; a higher one must
+    /// be installed first, which is up to the caller.
+    pub fn check_replicate(&self, epoch: Epoch, from: Member) -> Result<(), Refusal> {
+        match &self.entry {
+            Some(entry) if entry.epoch == epoch && entry.head == from && entry.writers().any(|m| m == self.me) => {
+                Ok(())
+            }
+            _ => Err(Refusal::WrongEpoch(self.epoch())),
+        }
+    }
+
+    /// Gives the next version of `epoch`, if this member is still its head.
+    pub fn next_version(&mut self, epoch: Epoch) -> Result<Version, Refusal> {
+        self.check_head(epoch)?;
+        let version = Version { epoch, seq: self.next_seq };
+        self.next_seq += 1;
+        Ok(version)
+    }
+
+    /// Stages a version that [`ShardCore::next_version`] gave: from now on its key is dirty.
+    pub fn stage(&mut self, staged: Arc<Staged>) {
+        let version = staged.record.meta.version;
+        self.dirty.entry(staged.record.object.clone()).or_default().push(version);
+        self.staged.insert(version, staged);
+    }
+
+    /// The newest staged version of a key.
+    pub fn newest_staged(&self, object: &ObjectId) -> Option<&Arc<Staged>> {
+        self.dirty.get(object)?.last().and_then(|version| self.staged.get(version))
+    }
+
+    /// The staged version that a request made.
+    pub fn staged_by(&self, object: &ObjectId, request: RequestId) -> Option<&Arc<Staged>> {
+        let versions = self.dirty.get(object)?;
+        versions.iter().filter_map(|v| self.staged.get(v)).find(|s| s.record.request_ids.first() == Some(&request))
+    }
+
+    /// Whether the key has a staged version.
+    pub fn is_dirty(&self, object: &ObjectId) -> bool {
+        !self.dirty.is_empty() && self.dirty.contains_key(object)
+    }
+
+    /// Members of the current configuration whose acknowledgement `acked` still lacks, this one apart.
+    pub fn missing(&self, acked: &[Member]) -> Vec<Member> {
+        let writers = self.entry.iter().flat_map(|entry| entry.writers());
+        writers.filter(|m| *m != self.me && !acked.contains(m)).collect()
+    }
+
+    /// Takes a version off the staged ones, once it is on every member and in the store.
+    pub fn clean(&mut self, version: Version) {
+        if let Some(staged) = self.staged.remove(&version)
+            && let Some(versions) = self.dirty.get_mut(&staged.record.object)
+        {
+            versions.retain(|v| *v != version);
+            if versions.is_empty() {
+                self.dirty.remove(&staged.record.object);
+            }
+        }
+    }
+
+    /// Every version of the current epoch up to this seq is on all members.
+    pub fn clean_seq(&self) -> u64 {
+        let epoch = self.epoch();
+        let oldest = self.staged.keys().find(|v| v.epoch == epoch);
+        oldest.map_or(self.next_seq, |v| v.seq) - 1
+    }
+
+    /// Number of staged versions.
+    pub fn staged_count(&self) -> usize {
+        self.staged.len()
+    }
+
+    /// What the head says is clean, in the installed epoch.
+    pub fn hear_clean(&mut self, epoch: Epoch, clean_seq: u64) {
+        if epoch == self.epoch() {
+            self.heard_clean = self.heard_clean.max(clean_seq);
+        }
+    }
+
+    /// Whether a replicated version is a late duplicate: at or below what the head of its epoch called clean. It is
+    /// acknowledged and not applied, else a version whose tombstone is gone would come back.
+    pub fn is_late_duplicate(&self, version: Version) -> bool {
+        version.epoch == self.epoch() && version.seq <= self.heard_clean
+    }
+}
+
+#[cfg(test)]
+mod tests;

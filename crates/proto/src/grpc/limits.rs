@@ -1,0 +1,35 @@
+//! The numbers of the transport, in one place. Both ends of a connection use the same ones.
+
+use std::time::Duration;
+
+/// Largest HTTP/2 frame. The default of 16 KiB costs a third of the throughput of large bodies.
+pub const FRAME_BYTES_MAX: u32 = 256 * 1024;
+/// Bytes of one body that may be on their way unread.
+pub const STREAM_WINDOW_BYTES: u32 = 8 * 1024 * 1024;
+/// Bytes of all bodies of a connection that may be on their way unread: whoever does not read a body on keeps this
+/// much from the others.
+pub const CONNECTION_WINDOW_BYTES: u32 = 32 * 1024 * 1024;
+/// Calls at once on one connection. Followed bodies and held reads stay open for long.
+pub const STREAMS_PER_CONNECTION_MAX: u32 = 4096;
+/// Calls that their caller has given up before the server took them up. Past it the connection is closed, and with it
+/// every other call: a burst of hedged reads must not do that.
+pub const PENDING_RESETS_MAX: usize = 4096;
+
+/// Connections of a client to one address for large bodies; one more carries small messages.
+pub const BULK_CONNECTIONS: usize = 4;
+/// How long a connection may take to open.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// A quiet connection is probed this often.
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+/// A probe that is not answered for so long closes the connection.
+pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the first message of a streamed write may take, once its call is open.
+pub const HEADER_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How long the reply to a streamed write is waited for, beyond the time that the write has: the node's own answer
+/// at the deadline says more than ours.
+pub const REPLY_GRACE: Duration = Duration::from_secs(1);
+/// How long a committed body may pause between two pieces.
+pub const BODY_IDLE_MAX: Duration = Duration::from_secs(30);
+/// How long a beacon may take.
+pub const BEACON_DEADLINE: Duration = Duration::from_secs(1);

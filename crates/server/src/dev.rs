@@ -1,0 +1,249 @@
+//! `headwater dev`: every role in one process, talking by direct calls.
+
+use anyhow::{Context, Result};
+use clap::Args;
+use headwater_admin::AdminState;
+use headwater_meta::{MetaCache, MetaStore, RaftMeta, RaftMetaConfig};
+use headwater_node::{Identity, NodeConfig, NodeDeps, StorageNode, node::NodeService};
+use headwater_proto::directory::LocalDirectory;
+use headwater_store::{HotConfig, HotMetrics, HotTier};
+use headwater_telemetry::{LogConfig, LogFormat, MetricsRegistry, Readiness};
+use headwater_types::{Clock, NamespaceName, NodeId, ZoneName};
+use serde::Serialize;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::task::JoinHandle;
+
+use crate::{
+    config::{AccessLogTarget, parse_bytes},
+    credentials::{Credentials, write_secret},
+    roles::{META_WAIT, admin, frontend, node, system},
+    stop,
+};
+
+/// The namespace that the first start makes.
+const NAMESPACE: &str = "live-origin";
+/// The zones, with one node each.
+const ZONES: [&str; 2] = ["a", "b"];
+/// How long requests that are under way may take once Ctrl-C was pressed.
+const DRAIN: Duration = Duration::from_millis(1000);
+
+/// Options of `headwater dev`.
+#[derive(Debug, Args)]
+pub struct DevOptions {
+    /// Where namespaces, keys and the shard map are kept.
+    #[arg(long, default_value = "headwater-data")]
+    data_dir: PathBuf,
+    /// The data plane: encoders push here, players pull here.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Health, metrics and the watch page.
+    #[arg(long, default_value = "127.0.0.1:8081")]
+    admin_listen: SocketAddr,
+    /// Memory for objects in each of the two zones, like 1GiB. The zones share the bytes in this process.
+    #[arg(long, default_value = "1GiB", value_parser = parse_bytes)]
+    hot_capacity: u64,
+    /// Memory for uploads that are not answered yet.
+    #[arg(long, default_value = "512MiB", value_parser = parse_bytes)]
+    ingest_budget: u64,
+    /// Access log: off, stdout or a file.
+    #[arg(long, default_value = "off")]
+    access_log: String,
+    /// Log filter, like `info` or `headwater_node=debug`.
+    #[arg(long, default_value = "info,openraft=warn", env = "HEADWATER_LOG")]
+    log: String,
+    /// Export traces by OTLP over gRPC to this endpoint, like http://127.0.0.1:4317.
+    #[arg(long)]
+    otlp_endpoint: Option<String>,
+    /// Share of requests that are traced, from 0 to 1.
+    #[arg(long, default_value_t = 1.0)]
+    trace_ratio: f64,
+    /// Print dev.json on one line, then `ready`.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The document `dev.json`.
+#[derive(Debug, Serialize)]
+struct DevInfo {
+    data_url: String,
+    admin_url: String,
+    #[serde(flatten)]
+    credentials: Credentials,
+}
+
+/// Runs it until Ctrl-C.
+pub async fn run(options: DevOptions) -> Result<()> {
+    let _telemetry = headwater_telemetry::init(&log_config(&options))?;
+    let stop = stop::on_signal()?;
+    let (clock, rng) = system();
+    let metrics = Arc::new(MetricsRegistry::new());
+    let readiness = Readiness::new();
+    let started = readiness.condition("started");
+
+    let raft_config = RaftMetaConfig { bootstrap: true, ..RaftMetaConfig::new(1, options.data_dir.join("meta")) };
+    let raft = RaftMeta::start(raft_config, clock.clone()).await.context("metadata")?;
+    metrics.register(|registry| raft.metrics().register(registry));
+    raft.ready(META_WAIT).await?;
+    let store: Arc<dyn MetaStore> = raft.clone();
+    let (cache, following) = MetaCache::follow(store.clone(), clock.clone(), rng.clone());
+
+    let directory = Arc::new(LocalDirectory::new());
+    let mut nodes = Vec::new();
+    for (index, zone) in ZONES.into_iter().enumerate() {
+        let id = NodeId(index as u64 + 1);
+        nodes.push(LocalNode::start(&options, id, zone, &cache, &directory, &clock)?);
+    }
+    // In one step, so that the shards begin anew with both nodes in sync.
+    let records = nodes.iter().map(|local| local.node.record()).collect();
+    let version = node::register(store.as_ref(), clock.as_ref(), records).await?;
+    cache.wait_for(version).await;
+    frontend::map(&cache).await;
+
+    let namespace = NamespaceName::parse(NAMESPACE)?;
+    let path = options.data_dir.join("credentials.json");
+    let credentials = Credentials::load_or_make(&path, store.as_ref(), rng.as_ref(), &namespace).await?;
+    cache.wait_for(store.membership().await?.applied).await;
+
+    let access_log = frontend::access_log(&access_log_target(&options.access_log), &metrics)?;
+    metrics.register(|registry| nodes.iter().for_each(|local| local.register(registry)));
+    let plane = frontend::DataPlane {
+        listen: options.listen,
+        zone: Some(ZoneName::parse(ZONES[0])?),
+        ingest_budget_bytes: options.ingest_budget,
+        drain: DRAIN,
+        cache: cache.clone(),
+        directory,
+        clock,
+        rng,
+        access_log: access_log.clone(),
+    };
+    let (data, serving) = plane.start(&metrics, stop.clone()).await?;
+    let data_url = format!("http://{data}");
+    let state = AdminState { cache: Some(cache), metrics, readiness, data_url: Some(data_url.clone()) };
+    let admin = admin::start(options.admin_listen, state, stop.clone()).await?;
+    let info = DevInfo { data_url, admin_url: format!("http://{}", admin.address), credentials };
+    write_secret(&options.data_dir.join("dev.json"), &info)?;
+    started.ready();
+    announce(&info, &options)?;
+
+    tokio::select! {
+        () = stop.cancelled() => {}
+        reason = raft.failed() => anyhow::bail!("the metadata failed: {reason}"),
+    }
+    started.not_ready("stopping");
+    serving.await??;
+    for local in nodes {
+        local.stop().await;
+    }
+    following.abort();
+    raft.shutdown().await;
+    access_log.shutdown();
+    admin.stopped().await
+}
+
+/// A storage node of this process.
+struct LocalNode {
+    node: Arc<StorageNode>,
+    tier: Arc<HotTier>,
+    zone: &'static str,
+    expiry: JoinHandle<()>,
+    _identity: Identity,
+}
+
+impl LocalNode {
+    fn start(
+        options: &DevOptions,
+        id: NodeId,
+        zone: &'static str,
+        cache: &Arc<MetaCache>,
+        directory: &Arc<LocalDirectory>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let identity = Identity::take(&options.data_dir.join(format!("node-{id}")), id)?;
+        let tier = Arc::new(HotTier::new(HotConfig::with_capacity(options.hot_capacity), clock.clone()));
+        let config = NodeConfig {
+            member: identity.member(),
+            zone: ZoneName::parse(zone)?,
+            address: format!("in-process:{id}"),
+            inflight_bytes_max: options.ingest_budget.saturating_mul(2),
+        };
+        let deps = NodeDeps {
+            tier: tier.clone(),
+            cache: cache.clone(),
+            directory: directory.clone(),
+            clock: clock.clone(),
+        };
+        let node = StorageNode::start(config, deps);
+        let service = Arc::new(NodeService(node.clone()));
+        directory.register(id, service.clone(), service);
+        let expiry = tokio::spawn(tier.clone().run_expiry());
+        Ok(Self { node, tier, zone, expiry, _identity: identity })
+    }
+
+    fn register(&self, registry: &mut prometheus_client::registry::Registry) {
+        let zone = ("zone".into(), self.zone.into());
+        let registry = registry.sub_registry_with_label(zone);
+        HotMetrics::new(self.tier.clone()).register(registry);
+        self.node.metrics().register(registry);
+    }
+
+    async fn stop(self) {
+        self.node.stop(Duration::from_millis(300)).await;
+        self.expiry.abort();
+    }
+}
+
+fn log_config(options: &DevOptions) -> LogConfig {
+    let mut config = LogConfig {
+        format: if options.json { LogFormat::Json } else { LogFormat::Human },
+        filter: options.log.clone(),
+        otlp_endpoint: options.otlp_endpoint.clone(),
+        trace_ratio: options.trace_ratio,
+        ..LogConfig::default()
+    };
+    config.service.role = "dev".into();
+    config
+}
+
+fn access_log_target(text: &str) -> AccessLogTarget {
+    match text {
+        "off" => AccessLogTarget::Off,
+        "stdout" => AccessLogTarget::Stdout,
+        path => AccessLogTarget::File(Path::new(path).to_owned()),
+    }
+}
+
+fn announce(info: &DevInfo, options: &DevOptions) -> Result<()> {
+    if options.json {
+        println!("{}\nready", serde_json::to_string(info)?);
+        return Ok(());
+    }
+    let DevInfo { data_url, admin_url, credentials } = info;
+    let Credentials { namespace, encoder_api_key, player_api_key, .. } = credentials;
+    println!(
+        "
+Headwater {version} is ready: two zones, one node each, in one process.
+
+  push   ffmpeg -re -f lavfi -i testsrc2=size=1280x720:rate=30 -f lavfi -i sine \\
+           -c:v libx264 -preset veryfast -g 60 -pix_fmt yuv420p -c:a aac \\
+           -f hls -hls_time 2 -hls_list_size 6 -method PUT -http_persistent 1 \\
+           -headers $'Authorization: Bearer {encoder_api_key}\\r\\n' \\
+           '{data_url}/cache/{namespace}/first/stream.m3u8?ttl_seconds=300'
+  play   {data_url}/cache/{namespace}/first/stream.m3u8?token={player_api_key}
+  watch  {admin_url}/#data={data_url}&namespace={namespace}&token={player_api_key}
+
+  keys   {keys}
+  note   namespaces, keys and the shard map survive a restart; objects live in memory and do not
+
+Ctrl-C stops it.
+",
+        version = env!("CARGO_PKG_VERSION"),
+        keys = options.data_dir.join("dev.json").display(),
+    );
+    Ok(())
+}

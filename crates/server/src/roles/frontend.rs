@@ -1,0 +1,150 @@
+//! An HTTP frontend.
+
+use anyhow::{Context, Result};
+use headwater_admin::AdminState;
+use headwater_frontend::{
+    Frontend, FrontendConfig, FrontendParts,
+    net::{self, NetConfig, NetMetrics},
+};
+use headwater_meta::{MetaCache, MetaStore, grpc::MetaGrpcClient};
+use headwater_proto::directory::{Directory, GrpcDirectory};
+use headwater_telemetry::{AccessLog, MetricsRegistry, Readiness};
+use headwater_types::{Clock, Rng, ZoneName};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::{admin, system};
+use crate::{
+    config::{AccessLogTarget, FrontendReady},
+    stop,
+};
+
+/// Runs one until it is told to stop.
+pub async fn run(mut config: FrontendReady) -> Result<()> {
+    config.log.service.role = "frontend".into();
+    config.log.service.zone = Some(config.zone.clone());
+    let _telemetry = headwater_telemetry::init(&config.log)?;
+    let stop = stop::on_signal()?;
+    let (clock, rng) = system();
+    let metrics = Arc::new(MetricsRegistry::new());
+    let readiness = Readiness::new();
+    let has_map = readiness.condition("map");
+
+    let watcher = format!("frontend-{}", config.id);
+    let store: Arc<dyn MetaStore> = Arc::new(MetaGrpcClient::new(&config.meta, &watcher, clock.clone(), rng.clone())?);
+    let (cache, following) = MetaCache::follow(store, clock.clone(), rng.clone());
+    let access_log = access_log(&config.access_log, &metrics)?;
+    let plane = DataPlane {
+        listen: config.listen,
+        zone: Some(config.zone.clone()),
+        ingest_budget_bytes: config.ingest_budget_bytes,
+        drain: Duration::from_secs(15),
+        cache: cache.clone(),
+        directory: Arc::new(GrpcDirectory::new()),
+        clock,
+        rng,
+        access_log: access_log.clone(),
+    };
+    let (address, serving) = plane.start(&metrics, stop.clone()).await?;
+    let data_url = Some(format!("http://{address}"));
+    let state = AdminState { cache: Some(cache.clone()), metrics, readiness, data_url };
+    let admin = admin::start(config.admin_listen, state, stop.clone()).await?;
+
+    tokio::select! {
+        () = map(&cache) => {
+            has_map.ready();
+            tracing::info!(id = config.id, listen = %address, admin = %admin.address, "frontend is ready");
+        }
+        () = stop.cancelled() => {}
+    }
+    stop.cancelled().await;
+    has_map.not_ready("stopping");
+    serving.await??;
+    following.abort();
+    access_log.shutdown();
+    admin.stopped().await
+}
+
+/// Waits until the watched copy has a shard map.
+pub async fn map(cache: &MetaCache) {
+    let mut version = cache.subscribe();
+    while cache.state().shards.is_empty() {
+        if version.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Opens the access log.
+pub fn access_log(target: &AccessLogTarget, metrics: &MetricsRegistry) -> Result<AccessLog> {
+    let log = match target {
+        AccessLogTarget::Off => AccessLog::disabled(),
+        AccessLogTarget::Stdout => AccessLog::stdout()?,
+        AccessLogTarget::File(path) => {
+            AccessLog::file(path).with_context(|| format!("access_log.path {}", path.display()))?
+        }
+    };
+    log.register(metrics);
+    Ok(log)
+}
+
+/// What a data plane is started from, here and in `headwater dev`.
+pub struct DataPlane {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Where it stands.
+    pub zone: Option<ZoneName>,
+    /// Memory for bodies of writes that are not answered yet.
+    pub ingest_budget_bytes: u64,
+    /// How long requests that are under way may take once it stops.
+    pub drain: Duration,
+    /// The watched metadata.
+    pub cache: Arc<MetaCache>,
+    /// How nodes are reached.
+    pub directory: Arc<dyn Directory>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// Access log.
+    pub access_log: AccessLog,
+}
+
+impl DataPlane {
+    /// Binds and serves until `stop`. Returns where it listens and the task that serves.
+    pub async fn start(
+        self,
+        metrics: &MetricsRegistry,
+        stop: CancellationToken,
+    ) -> Result<(SocketAddr, JoinHandle<Result<()>>)> {
+        let listener = TcpListener::bind(self.listen).await.with_context(|| format!("listen {}", self.listen))?;
+        let address = listener.local_addr()?;
+        let frontend = Frontend::new(FrontendParts {
+            config: FrontendConfig {
+                zone: self.zone,
+                ingest_budget_bytes: self.ingest_budget_bytes,
+                ..FrontendConfig::default()
+            },
+            cache: self.cache,
+            directory: self.directory,
+            clock: self.clock.clone(),
+            rng: self.rng,
+            access_log: self.access_log,
+        });
+        let net_metrics = NetMetrics::default();
+        metrics.register(|registry| {
+            frontend.metrics().register(registry);
+            net_metrics.register(registry);
+        });
+        let net_config = NetConfig { drain_timeout: self.drain, ..NetConfig::default() };
+        let router = frontend.router();
+        let clock = self.clock;
+        let serving = tokio::spawn(async move {
+            let drained = net::serve(listener, router, net_config, net_metrics, clock, stop).await?;
+            tracing::info!(?drained, "data plane closed");
+            Ok(())
+        });
+        Ok((address, serving))
+    }
+}

@@ -1,0 +1,136 @@
+//! The process cluster that `cargo xtask cluster` starts.
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use crate::{
+    binary::binary,
+    process::{Process, signal},
+    wait::until,
+};
+
+/// A cluster of real processes on loopback.
+#[derive(Debug)]
+pub struct Cluster {
+    runner: Process,
+    restarted: Vec<Process>,
+    dir: PathBuf,
+    /// What `cluster.json` says.
+    pub info: ClusterInfo,
+}
+
+/// The document `cluster.json`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ClusterInfo {
+    /// Data planes of the frontends.
+    pub data_urls: Vec<String>,
+    /// Admin plane of the first frontend.
+    pub admin_url: String,
+    /// The namespace.
+    pub namespace: String,
+    /// May read and write.
+    pub encoder_api_key: String,
+    /// May read.
+    pub player_api_key: String,
+    /// The processes.
+    pub processes: Vec<ClusterProcess>,
+}
+
+/// One process of a cluster.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ClusterProcess {
+    /// `meta`, `node` or `frontend`.
+    pub role: String,
+    /// Its id within the role.
+    pub id: u64,
+    /// Its process id at the start.
+    pub pid: u32,
+    /// Starts it again by hand.
+    pub command: Vec<String>,
+}
+
+impl Cluster {
+    /// Starts one and waits until it is ready. `extra` are arguments of `cargo xtask cluster`.
+    pub async fn start(dir: &Path, extra: &[&str]) -> Result<Self> {
+        let log = dir.join("cluster.log");
+        let mut command = Command::new(binary("xtask"));
+        command.arg("cluster").arg("--dir").arg(dir).args(extra);
+        let mut runner = Process::start(&mut command, &log)?;
+        let document = dir.join("cluster.json");
+        let started = until("cluster.json is written", Duration::from_secs(60), || {
+            let ended = runner.try_wait();
+            let there = document.exists();
+            async move {
+                match ended {
+                    Ok(None) if there => Some(Ok(())),
+                    Ok(None) => None,
+                    other => Some(Err(format!("{other:?}"))),
+                }
+            }
+        });
+        if let Err(why) = started.await {
+            bail!("xtask cluster ended: {why}: {}", runner.output());
+        }
+        let info = serde_json::from_slice(&std::fs::read(&document)?).context("cluster.json")?;
+        Ok(Self { runner, restarted: Vec::new(), dir: dir.to_owned(), info })
+    }
+
+    /// The URL of an object at one of the frontends.
+    pub fn url(&self, frontend: usize, key: &str) -> String {
+        format!("{}/cache/{}/{key}", self.info.data_urls[frontend], self.info.namespace)
+    }
+
+    /// One of its processes.
+    pub fn process(&self, role: &str, id: u64) -> Result<ClusterProcess> {
+        let found = self.info.processes.iter().find(|p| p.role == role && p.id == id);
+        found.cloned().with_context(|| format!("the cluster has no {role} {id}"))
+    }
+
+    /// `kill -9` of one process.
+    pub fn kill(&self, role: &str, id: u64) -> Result<()> {
+        Ok(signal(self.process(role, id)?.pid, "KILL")?)
+    }
+
+    /// Starts a killed process again, by the command that `cluster.json` gives.
+    pub fn restart(&mut self, role: &str, id: u64) -> Result<()> {
+        let process = self.process(role, id)?;
+        let (program, arguments) = process.command.split_first().context("an empty command")?;
+        let log = self.dir.join(format!("{role}-{id}.again.log"));
+        self.restarted.push(Process::start(Command::new(program).args(arguments), &log)?);
+        Ok(())
+    }
+
+    /// What a process has logged since the cluster started.
+    pub fn log(&self, role: &str, id: u64) -> String {
+        std::fs::read_to_string(self.dir.join(format!("{role}-{id}.log"))).unwrap_or_default()
+    }
+
+    /// Stops everything, as Ctrl-C does.
+    pub async fn stop(mut self) -> Result<()> {
+        for process in &self.restarted {
+            process.interrupt()?;
+        }
+        self.runner.interrupt()?;
+        self.runner.wait(Duration::from_secs(20)).await.context("stopping the cluster")?;
+        Ok(())
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // A test that failed half way: the runner stops its processes when it is interrupted; wait for that, bounded.
+        if matches!(self.runner.try_wait(), Ok(None)) && self.runner.interrupt().is_ok() {
+            for _ in 0..200 {
+                if !matches!(self.runner.try_wait(), Ok(None)) {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! A whole two-zone cluster inside the test: direct calls between the roles, real sockets for HTTP.
+
+use anyhow::{Context, Result};
+use headwater_frontend::{
+    Frontend, FrontendConfig, FrontendParts,
+    net::{self, NetConfig, NetMetrics},
+};
+use headwater_meta::{MetaCache, MetaStore, NamespaceSettings, Permission, RaftMeta, RaftMetaConfig, bootstrap};
+use headwater_node::{Identity, NodeConfig, NodeDeps, StorageNode, node};
+use headwater_proto::directory::LocalDirectory;
+use headwater_store::{HotConfig, HotTier};
+use headwater_telemetry::AccessLog;
+use headwater_types::{ApiKey, Clock, KeyId, NamespaceId, NamespaceName, NodeId, Rng, SystemClock, SystemRng, ZoneName};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+/// What a test chooses.
+#[derive(Debug, Clone)]
+pub struct InProcessConfig {
+    /// Bytes of each node's hot tier.
+    pub hot_capacity: u64,
+    /// Settings of the frontends; their zones are `a` and `b`.
+    pub frontend: FrontendConfig,
+    /// Deadlines and bounds of connections.
+    pub net: NetConfig,
+    /// Where the first frontend's access log goes.
+    pub access_log: Option<PathBuf>,
+}
+
+impl Default for InProcessConfig {
+    fn default() -> Self {
+        Self {
+            hot_capacity: 256 << 20,
+            frontend: FrontendConfig::default(),
+            net: NetConfig::default(),
+            access_log: None,
+        }
+    }
+}
+
+/// A running cluster: one metadata voter, a node in each of zones `a` and `b`, a frontend in each.
+pub struct InProcess {
+    /// The metadata.
+    pub store: Arc<dyn MetaStore>,
+    /// `host:port` of the frontends' data planes.
+    pub addresses: Vec<String>,
+    /// The frontends' watched copy.
+    pub cache: Arc<MetaCache>,
+    /// The nodes.
+    pub nodes: Vec<Arc<StorageNode>>,
+    /// Their hot tiers.
+    pub tiers: Vec<Arc<HotTier>>,
+    raft: Arc<RaftMeta>,
+    rng: Arc<dyn Rng>,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+    _identities: Vec<Identity>,
+    _dir: tempfile::TempDir,
+}
+
+/// A namespace with its keys.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// Its name.
+    pub namespace: NamespaceName,
+    /// Its id.
+    pub id: NamespaceId,
+    /// Reads and writes.
+    pub encoder: String,
+    /// Reads.
+    pub player: String,
+    /// The id of the player's key.
+    pub player_id: KeyId,
+}
+
+impl InProcess {
+    /// Starts one.
+    pub async fn start(config: InProcessConfig) -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let rng: Arc<dyn Rng> = Arc::new(SystemRng);
+        let stop = CancellationToken::new();
+        let raft_config = RaftMetaConfig { bootstrap: true, ..RaftMetaConfig::new(1, dir.path().join("meta")) };
+        let raft = RaftMeta::start(raft_config, clock.clone()).await?;
+        raft.ready(Duration::from_secs(10)).await?;
+        let store: Arc<dyn MetaStore> = raft.clone();
+        let (cache, following) = MetaCache::follow(store.clone(), clock.clone(), rng.clone());
+        let mut tasks = vec![following];
+
+        let directory = Arc::new(LocalDirectory::new());
+        let (mut nodes, mut tiers, mut identities) = (Vec::new(), Vec::new(), Vec::new());
+        for (id, zone) in [(NodeId(1), "a"), (NodeId(2), "b")] {
+            let identity = Identity::take(&dir.path().join(format!("node-{id}")), id)?;
+            let tier = Arc::new(HotTier::new(HotConfig::with_capacity(config.hot_capacity), clock.clone()));
+            let node_config = NodeConfig {
+                member: identity.member(),
+                zone: ZoneName::parse(zone)?,
+                address: format!("in-process:{id}"),
+                inflight_bytes_max: config.frontend.ingest_budget_bytes * 2,
+            };
+            let deps = NodeDeps {
+                tier: tier.clone(),
+                cache: cache.clone(),
+                directory: directory.clone(),
+                clock: clock.clone(),
+            };
+            let node = StorageNode::start(node_config, deps);
+            let service = Arc::new(node::NodeService(node.clone()));
+            directory.register(id, service.clone(), service);
+            tasks.push(tokio::spawn(tier.clone().run_expiry()));
+            nodes.push(node);
+            tiers.push(tier);
+            identities.push(identity);
+        }
+        let records = nodes.iter().map(|node| node.record()).collect();
+        let version = node::register(store.as_ref(), records, Duration::from_secs(10)).await?;
+        cache.wait_for(version).await;
+        let mut seen = cache.subscribe();
+        while cache.state().shards.is_empty() {
+            seen.changed().await?;
+        }
+
+        let mut addresses = Vec::new();
+        for zone in ["a", "b"] {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            addresses.push(listener.local_addr()?.to_string());
+            let access_log = match config.access_log.as_ref().filter(|_| zone == "a") {
+                Some(path) => AccessLog::file(path)?,
+                None => AccessLog::disabled(),
+            };
+            let frontend = Frontend::new(FrontendParts {
+                config: FrontendConfig { zone: Some(ZoneName::parse(zone)?), ..config.frontend.clone() },
+                cache: cache.clone(),
+                directory: directory.clone(),
+                clock: clock.clone(),
+                rng: rng.clone(),
+                access_log,
+            });
+            let (net, clock, stopped) = (config.net.clone(), clock.clone(), stop.clone());
+            tasks.push(tokio::spawn(async move {
+                let served =
+                    net::serve(listener, frontend.router(), net, NetMetrics::default(), clock, stopped).await;
+                served.expect("the data plane serves");
+            }));
+        }
+        Ok(Self {
+            store,
+            addresses,
+            cache,
+            nodes,
+            tiers,
+            raft,
+            rng,
+            stop,
+            tasks,
+            _identities: identities,
+            _dir: dir,
+        })
+    }
+
+    /// Makes a namespace with an encoder's and a player's key, known to the frontends when this returns.
+    pub async fn namespace(&self, name: &str, settings: NamespaceSettings) -> Result<Keys> {
+        let namespace = NamespaceName::parse(name)?;
+        let id = bootstrap::ensure_namespace(self.store.as_ref(), namespace.clone(), settings).await?;
+        let encoder = self.key(Some(id), Permission::ReadWrite, None).await?;
+        let player = self.key(Some(id), Permission::ReadOnly, None).await?;
+        Ok(Keys { namespace, id, encoder: encoder.reveal(), player: player.reveal(), player_id: player.id })
+    }
+
+    /// Makes one more key, known to the frontends when this returns.
+    pub async fn key(
+        &self,
+        namespace: Option<NamespaceId>,
+        permission: Permission,
+        prefix: Option<&str>,
+    ) -> Result<ApiKey> {
+        let prefix = prefix.map(str::to_owned);
+        let key =
+            bootstrap::issue_key(self.store.as_ref(), self.rng.as_ref(), namespace, permission, prefix, None).await?;
+        self.settle().await?;
+        Ok(key)
+    }
+
+    /// Waits until the frontends know everything that was proposed.
+    pub async fn settle(&self) -> Result<()> {
+        let applied = self.store.membership().await?.applied;
+        let seen = tokio::time::timeout(Duration::from_secs(5), self.cache.wait_for(applied)).await;
+        seen.context("the watch did not catch up in 5 s")
+    }
+
+    /// Stops it.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        for node in &self.nodes {
+            node.stop(Duration::from_secs(1)).await;
+        }
+        self.raft.shutdown().await;
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}

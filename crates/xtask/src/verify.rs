@@ -1,0 +1,31 @@
+//! `cargo xtask verify` and `cargo xtask fix`: format, lints and house rules. The one only reads, the other changes.
+
+use crate::{rules, step::Steps, workspace::Workspace};
+
+/// Checks everything that needs no test run.
+pub fn verify() -> anyhow::Result<()> {
+    let mut steps = Steps::default();
+    check(&Workspace::find()?, &mut steps)?;
+    eprint!("{}", steps.summary());
+    Ok(())
+}
+
+/// The checks, as steps of a task.
+///
+/// # Errors
+/// The first check that fails.
+pub fn check(workspace: &Workspace, steps: &mut Steps) -> anyhow::Result<()> {
+    steps.command("format", &mut workspace.cargo(&["fmt", "--all", "--check"]))?;
+    steps.run("rules", || rules::check(workspace))?;
+    let lints = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    steps.command("lints", &mut workspace.cargo(&lints))
+}
+
+/// Formats and applies what the lints suggest.
+pub fn fix() -> anyhow::Result<()> {
+    let workspace = Workspace::find()?;
+    let mut steps = Steps::default();
+    let lints = ["clippy", "--fix", "--allow-dirty", "--allow-staged", "--workspace", "--all-targets"];
+    steps.command("lints", &mut workspace.cargo(&lints))?;
+    steps.command("format", &mut workspace.cargo(&["fmt", "--all"]))
+}

@@ -1,0 +1,133 @@
+//! GET and HEAD.
+
+use crate::origin::{Origin, expect};
+use flate2::{Compression, write::GzEncoder};
+use headwater_meta::{NamespaceSettings, Rule};
+use std::{io::Write, time::Duration};
+
+#[tokio::test]
+async fn a_whole_object_with_all_its_headers() {
+    let origin = Origin::start().await;
+    let put = origin.put("d/k.ts?ttl_seconds=30", b"0123456789").await;
+    let get = origin.get("d/k.ts").await;
+    expect(&get, 200, "");
+    assert_eq!(get.body, b"0123456789");
+    assert_eq!(get.header("content-type"), Some("video/mp2t"));
+    assert_eq!(get.header("content-length"), Some("10"));
+    assert_eq!(get.header("etag"), put.header("etag"));
+    assert_eq!(get.header("accept-ranges"), Some("bytes"));
+    assert_eq!(get.header("access-control-allow-origin"), Some("*"));
+    for header in ["last-modified", "x-request-id", "server-timing", "sunset", "cache-control"] {
+        assert!(get.header(header).is_some(), "{header}");
+    }
+    assert_ne!(get.header("x-request-id"), put.header("x-request-id"));
+    let head = origin.request("HEAD", "/cache/live/d/k.ts", &origin.player(), b"").await;
+    for header in ["content-type", "content-length", "etag", "last-modified", "sunset", "accept-ranges"] {
+        assert_eq!(head.header(header), get.header(header), "{header}");
+    }
+}
+
+#[tokio::test]
+async fn ranges() {
+    let origin = Origin::start().await;
+    let etag = origin.put("k.ts", b"0123456789").await.header("etag").unwrap().to_owned();
+    for (range, status, body, content_range) in [
+        ("bytes=0-0", 206, "0", "bytes 0-0/10"),
+        ("bytes=2-4", 206, "234", "bytes 2-4/10"),
+        ("bytes=7-", 206, "789", "bytes 7-9/10"),
+        ("bytes=-3", 206, "789", "bytes 7-9/10"),
+        ("bytes=-99", 206, "0123456789", "bytes 0-9/10"),
+        ("bytes=5-99", 206, "56789", "bytes 5-9/10"),
+        ("bytes=10-", 416, "", "bytes */10"),
+        ("bytes=-0", 416, "", "bytes */10"),
+        ("bytes=0-1,4-5", 200, "0123456789", ""),
+        ("bytes=4-2", 200, "0123456789", ""),
+        ("lines=1-2", 200, "0123456789", ""),
+        ("bytes=x", 200, "0123456789", ""),
+    ] {
+        let get = origin.get_with("k.ts", &format!("Range: {range}\r\n")).await;
+        assert_eq!(get.status, status, "{range}");
+        assert_eq!(get.header("content-range").unwrap_or(""), content_range, "{range}");
+        if status == 416 {
+            expect(&get, 416, "range_not_satisfiable");
+        } else {
+            assert_eq!(get.text(), body, "{range}");
+        }
+    }
+    let range = "Range: bytes=0-1\r\n";
+    assert_eq!(origin.get_with("k.ts", &format!("{range}If-Range: {etag}\r\n")).await.status, 206);
+    assert_eq!(origin.get_with("k.ts", &format!("{range}If-Range: \"other\"\r\n")).await.status, 200);
+}
+
+#[tokio::test]
+async fn conditional_reads() {
+    let origin = Origin::start().await;
+    origin.put("k.ts", b"x").await;
+    origin.put("p.m3u8", b"#EXTM3U\n").await;
+    for key in ["k.ts", "p.m3u8"] {
+        let get = origin.get(key).await;
+        let (etag, modified) = (get.header("etag").unwrap(), get.header("last-modified").unwrap());
+        for condition in [etag.to_owned(), "*".into(), format!("\"a\", {etag}"), format!("W/{etag}")] {
+            let answer = origin.get_with(key, &format!("If-None-Match: {condition}\r\n")).await;
+            assert_eq!(answer.status, 304, "{key} {condition}");
+            assert_eq!(answer.header("etag"), Some(etag));
+        }
+        assert_eq!(origin.get_with(key, "If-None-Match: \"a\"\r\n").await.status, 200);
+        let since = origin.get_with(key, &format!("If-Modified-Since: {modified}\r\n")).await.status;
+        assert_eq!(since, if key == "k.ts" { 304 } else { 200 }, "too coarse for playlists: {key}");
+    }
+}
+
+#[tokio::test]
+async fn cache_control_by_class_encoder_and_rule() {
+    let origin = Origin::with_settings(NamespaceSettings {
+        cache_control_rules: vec![Rule { glob: "rule/**".into(), value: "private".into() }],
+        ..NamespaceSettings::default()
+    })
+    .await;
+    let media = b"#EXTM3U\n#EXT-X-TARGETDURATION:7\n#EXTINF:7,\na.ts\n";
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(media).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let mpd = br#"<MPD type="dynamic" minimumUpdatePeriod="PT4S"></MPD>"#;
+    for (key, headers, body, value) in [
+        ("m.m3u8", "", &media[..], "max-age=3"),
+        ("z.m3u8", "Content-Encoding: gzip\r\n", &gzip[..], "max-age=3"),
+        ("one.m3u8", "", b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n", "max-age=1"),
+        ("multi.m3u8", "", b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nm.m3u8\n", "max-age=1"),
+        ("junk.m3u8", "", b"\xff\xfe", "max-age=1"),
+        ("m.mpd", "", &mpd[..], "max-age=2"),
+        ("s.ts", "", b"x", "public, max-age=60"),
+        ("o.txt", "", b"x", "no-cache"),
+        ("e.ts", "Cache-Control: max-age=9\r\n", b"x", "max-age=9"),
+        ("rule/s.ts", "", b"x", "private"),
+    ] {
+        origin.put_with(key, headers, body).await;
+        assert_eq!(origin.get(key).await.header("cache-control"), Some(value), "{key}");
+    }
+    origin.put("short.ts?ttl_seconds=10", b"x").await;
+    let short = origin.get("short.ts").await.header("cache-control").unwrap().to_owned();
+    assert!(["public, max-age=10", "public, max-age=9"].contains(&short.as_str()), "{short}");
+
+    let origin =
+        Origin::with_settings(NamespaceSettings { unique_names: true, ..NamespaceSettings::default() }).await;
+    origin.put("s.ts?ttl_seconds=600", b"x").await;
+    let unique = origin.get("s.ts").await.header("cache-control").unwrap().to_owned();
+    assert!(unique.starts_with("public, max-age=") && unique.ends_with(", immutable"), "{unique}");
+}
+
+#[tokio::test]
+async fn absent_and_expired_are_404_and_never_cached() {
+    let origin = Origin::start().await;
+    expect(&origin.get("none.ts").await, 404, "not_found");
+    origin.put("k.ts?ttl_seconds=1", b"x").await;
+    expect(&origin.get("k.ts").await, 200, "");
+    headwater_testkit::until("the object expires", Duration::from_secs(3), || async {
+        (origin.get("k.ts").await.status == 404).then_some(())
+    })
+    .await;
+    headwater_testkit::until("its memory is returned", Duration::from_secs(1), || async {
+        origin.cluster.tiers.iter().all(|tier| tier.used_bytes() == 0).then_some(())
+    })
+    .await;
+}

@@ -1,0 +1,11 @@
+//! The HTTP contract, sentence by sentence, over real sockets and the whole in-process cluster: `docs/http.md`.
+
+mod addressing;
+mod connections;
+mod credentials;
+mod delete_list_cors;
+mod get;
+mod memory;
+mod origin;
+mod put;
+mod read_while_write;
