@@ -110,11 +110,16 @@ async fn preflight_and_methods() {
     expect(&refused, 401, "unauthorized");
     assert_eq!(refused.header("access-control-allow-origin"), Some("*"), "scripts may read errors, too");
 
-    for method in ["PATCH", "PROPFIND", "TRACE"] {
+    for method in ["PATCH", "PROPFIND"] {
         let response = origin.request(method, "/cache/live/k.ts", &origin.encoder(), b"").await;
         expect(&response, 405, "method_not_allowed");
         assert!(response.header("allow").is_some());
     }
+    // Refused by the connection, before it is a request with an id.
+    let trace = origin.request("TRACE", "/cache/live/k.ts", &origin.encoder(), b"").await;
+    assert_eq!((trace.status, trace.code().as_str()), (405, "method_not_allowed"));
+    assert_eq!(trace.header("cache-control"), Some("no-store"));
+    assert!(trace.header("allow").is_some());
 
     let cors = CorsPolicy { allowed_origins: vec!["https://one.example".into()], ..CorsPolicy::default() };
     let origin = Origin::with_settings(NamespaceSettings { cors, ..NamespaceSettings::default() }).await;

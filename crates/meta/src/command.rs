@@ -3,9 +3,12 @@
 //! A command is a compare-and-swap or idempotent, so that repeating one whose outcome is unknown is safe. Applying is
 //! deterministic: times and secrets' hashes stand in the command, nothing is read from a clock or made at random.
 
+mod shards;
+
 use bytes::Bytes;
-use headwater_types::{KeyId, NamespaceId, NamespaceName, UnixMillis};
+use headwater_types::{KeyId, NamespaceId, NamespaceName, NodeId, ShardId, UnixMillis};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 use crate::records::{KeyRecord, NamespaceSettings, NodeRecord, Permission};
 use crate::refusal::{self, Refusal};
@@ -103,6 +106,26 @@ pub enum Command {
         /// The nodes as they are now.
         nodes: Vec<NodeRecord>,
     },
+    /// Makes the shard map; once there is one this changes nothing. The leader proposes it by itself when nodes of two
+    /// zones have registered (see `placement`).
+    ///
+    /// The plan stands in the command, so that voters and watchers agree on the map whatever ring code they are built
+    /// with. Refused (`invalid`) unless every shard is in it with two registered nodes of different zones, one of them
+    /// its head. The members are the nodes' newest processes as of applying, in sync, at epoch 1.
+    CreateMap {
+        /// Where every shard begins.
+        #[serde(with = "shards")]
+        shards: BTreeMap<ShardId, NewShard>,
+    },
+}
+
+/// Where a shard begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewShard {
+    /// Orders its writes; one of `members`.
+    pub head: NodeId,
+    /// Who holds it.
+    pub members: Vec<NodeId>,
 }
 
 /// What applying a command answered.

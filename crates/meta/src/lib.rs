@@ -20,7 +20,7 @@ mod placement;
 mod watch;
 
 pub use cache::MetaCache;
-pub use command::{Command, Envelope, Outcome};
+pub use command::{Command, Envelope, NewShard, Outcome};
 pub use grpc::{Heartbeats, MetaGrpcClient, NodeReport, meta_service};
 pub use metrics::MetaMetrics;
 pub use raft::{RaftMeta, RaftMetaConfig, StartError};

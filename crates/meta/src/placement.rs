@@ -1,34 +1,36 @@
-//! The first shard map: made once, when the nodes of two zones have registered.
+//! The first shard map: planned once, by the leader, when nodes of two zones have registered.
 
-use headwater_ring::{NodeSpec, plan};
-use headwater_types::{Epoch, Member, NodeId, ShardId, ZoneName};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+use headwater_ring::{Assignment, NodeSpec, plan};
+use headwater_types::{NodeId, ShardId, ZoneName};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    command::{Command, NewShard},
+    records::NodeRecord,
+    state::State,
 };
-
-use crate::records::{NodeRecord, ShardEntry};
 
 /// Zones that must have registered before shards are placed: an acknowledged object is in two.
 const ZONES_NEEDED: usize = 2;
 
-/// The map over `nodes`, each shard at epoch 1 with its head and tail in sync; empty while there are too few zones.
+/// The command that makes the map over the nodes of `state`; `None` if there is a map, or too few zones for one.
 ///
-/// It is computed while the registration is applied, by every voter and every watcher, so for the same nodes it must be
-/// the same in all builds that may apply the same entry (a test pins it).
-pub(crate) fn first_map(nodes: &BTreeMap<NodeId, NodeRecord>) -> BTreeMap<ShardId, Arc<ShardEntry>> {
-    let zones: BTreeSet<&ZoneName> = nodes.values().map(|node| &node.zone).collect();
-    if zones.len() < ZONES_NEEDED {
-        return BTreeMap::new();
+/// Only its result is replicated, so builds may differ in what they plan.
+pub(crate) fn first_map(state: &State) -> Option<Command> {
+    let zones: BTreeSet<&ZoneName> = state.nodes.values().map(|node| &node.zone).collect();
+    if !state.shards.is_empty() || zones.len() < ZONES_NEEDED {
+        return None;
     }
-    let specs: Vec<NodeSpec> =
-        nodes.values().map(|node| NodeSpec { id: node.id, zone: node.zone.clone(), weight: 1 }).collect();
-    let member = |id: NodeId| nodes.get(&id).map(|node| Member { node: id, incarnation: node.incarnation });
-    let entry = |(shard, assignment): (ShardId, headwater_ring::Assignment)| {
-        let insync: Vec<Member> = assignment.members().filter_map(member).collect();
-        let head = *insync.first()?;
-        let entry = ShardEntry { epoch: Epoch(1), head, insync, syncing: Vec::new(), retiring: Vec::new() };
-        Some((shard, Arc::new(entry)))
-    };
-    plan(&specs, &BTreeMap::new()).into_iter().filter_map(entry).collect()
+    let spec = |node: &NodeRecord| NodeSpec { id: node.id, zone: node.zone.clone(), weight: 1 };
+    let specs: Vec<NodeSpec> = state.nodes.values().map(spec).collect();
+    let shards = plan(&specs, &BTreeMap::new()).into_iter().map(new_shard).collect();
+    Some(Command::CreateMap { shards })
 }
+
+fn new_shard((shard, assignment): (ShardId, Assignment)) -> (ShardId, NewShard) {
+    let members: Vec<NodeId> = assignment.members().collect();
+    (shard, NewShard { head: assignment.head, members })
+}
+
+#[cfg(test)]
+mod tests;

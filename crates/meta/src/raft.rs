@@ -6,6 +6,7 @@ mod log_db;
 mod log_store;
 mod network;
 mod node;
+mod placement_worker;
 mod snapshot_file;
 mod state_machine;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The deterministic state machine: BTreeMaps, no clock, no randomness.
 
 mod apply;
+mod create_map;
 mod document;
 mod register;
 mod settings;
@@ -36,7 +37,7 @@ pub struct State {
     pub revoked: VecDeque<KeyId>,
     /// Nodes by id.
     pub nodes: BTreeMap<NodeId, NodeRecord>,
-    /// Configurations by shard; empty until nodes of enough zones have registered.
+    /// Configurations by shard; empty until the map is created.
     pub shards: BTreeMap<ShardId, Arc<ShardEntry>>,
 }
 

@@ -1,12 +1,21 @@
-//! What a node counts. Names get the prefix `headwater_`.
+//! What nodes count. Names get the prefix `headwater_`; every metric has the label `zone`, as a process may hold nodes of
+//! several.
 
+use headwater_types::ZoneName;
 use prometheus_client::{
-    metrics::{counter::Counter, gauge::Gauge, histogram::Histogram},
-    registry::Registry,
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Metric, Registry},
 };
 
-/// A node's metrics.
-#[derive(Debug)]
+/// The label of every metric.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Zone {
+    zone: String,
+}
+
+/// The metrics of one node.
+#[derive(Debug, Clone)]
 pub struct NodeMetrics {
     /// PUTs that every member acknowledged.
     pub puts: Counter,
@@ -30,51 +39,59 @@ pub struct NodeMetrics {
     pub shards_tail: Gauge,
     /// Shards that it holds and may not answer reads of.
     pub shards_syncing: Gauge,
-    /// Shards that it holds with a single in-sync member.
+    /// Shards that it serves with a single in-sync member.
     pub shards_degraded: Gauge,
     /// Peers in reach.
     pub links_up: Gauge,
 }
 
-impl Default for NodeMetrics {
-    fn default() -> Self {
-        let buckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 4.0];
-        Self {
-            puts: Counter::default(),
-            deletes: Counter::default(),
-            replicated: Counter::default(),
-            replication_retries: Counter::default(),
-            replication_seconds: Histogram::new(buckets),
-            followed_reads: Counter::default(),
-            dirty: Gauge::default(),
-            inflight_bytes: Gauge::default(),
-            shards_head: Gauge::default(),
-            shards_tail: Gauge::default(),
-            shards_syncing: Gauge::default(),
-            shards_degraded: Gauge::default(),
-            links_up: Gauge::default(),
-        }
+impl NodeMetrics {
+    /// The metrics of the nodes of these zones, registered as one family each.
+    pub fn register(registry: &mut Registry, zones: &[ZoneName]) -> Vec<Self> {
+        let counter = |r: &mut Registry, name, help| family(r, name, help, Family::<Zone, Counter>::default());
+        let gauge = |r: &mut Registry, name, help| family(r, name, help, Family::<Zone, Gauge>::default());
+        let r = registry;
+        let puts = counter(r, "node_puts", "PUTs that every member acknowledged");
+        let deletes = counter(r, "node_deletes", "DELETEs that every member acknowledged");
+        let replicated = counter(r, "node_replicated", "Versions taken in from heads");
+        let retries = counter(r, "node_replication_retries", "Handovers that were not acknowledged");
+        let seconds = Family::<Zone, Histogram, fn() -> Histogram>::new_with_constructor(latency);
+        let seconds = family(r, "node_replication_seconds", "From staging to clean", seconds);
+        let followed = counter(r, "node_followed_reads", "Reads of arriving objects");
+        let dirty = gauge(r, "node_dirty_versions", "Staged versions that are not clean");
+        let inflight = gauge(r, "node_inflight_bytes", "Bytes of arriving bodies");
+        let head = gauge(r, "node_shards_head", "Shards headed here");
+        let tail = gauge(r, "node_shards_tail", "Shards served here as tail");
+        let syncing = gauge(r, "node_shards_syncing", "Shards held and not served here");
+        let degraded = gauge(r, "node_shards_degraded", "Shards served with a single in-sync member");
+        let links = gauge(r, "node_links_up", "Peers in reach");
+        let of = |zone: &ZoneName| {
+            let zone = Zone { zone: zone.to_string() };
+            Self {
+                puts: puts.get_or_create_owned(&zone),
+                deletes: deletes.get_or_create_owned(&zone),
+                replicated: replicated.get_or_create_owned(&zone),
+                replication_retries: retries.get_or_create_owned(&zone),
+                replication_seconds: seconds.get_or_create_owned(&zone),
+                followed_reads: followed.get_or_create_owned(&zone),
+                dirty: dirty.get_or_create_owned(&zone),
+                inflight_bytes: inflight.get_or_create_owned(&zone),
+                shards_head: head.get_or_create_owned(&zone),
+                shards_tail: tail.get_or_create_owned(&zone),
+                shards_syncing: syncing.get_or_create_owned(&zone),
+                shards_degraded: degraded.get_or_create_owned(&zone),
+                links_up: links.get_or_create_owned(&zone),
+            }
+        };
+        zones.iter().map(of).collect()
     }
 }
 
-impl NodeMetrics {
-    /// Adds them to a registry.
-    pub fn register(&self, registry: &mut Registry) {
-        registry.register("node_puts", "PUTs that every member acknowledged", self.puts.clone());
-        registry.register("node_deletes", "DELETEs that every member acknowledged", self.deletes.clone());
-        registry.register("node_replicated", "Versions taken in from heads", self.replicated.clone());
-        let retries = self.replication_retries.clone();
-        registry.register("node_replication_retries", "Handovers that were not acknowledged", retries);
-        let seconds = self.replication_seconds.clone();
-        registry.register("node_replication_seconds", "From staging to clean", seconds);
-        registry.register("node_followed_reads", "Reads of arriving objects", self.followed_reads.clone());
-        registry.register("node_dirty_versions", "Staged versions that are not clean", self.dirty.clone());
-        registry.register("node_inflight_bytes", "Bytes of arriving bodies", self.inflight_bytes.clone());
-        registry.register("node_shards_head", "Shards headed here", self.shards_head.clone());
-        registry.register("node_shards_tail", "Shards served here as tail", self.shards_tail.clone());
-        registry.register("node_shards_syncing", "Shards held and not served here", self.shards_syncing.clone());
-        let degraded = self.shards_degraded.clone();
-        registry.register("node_shards_degraded", "Shards with a single in-sync member", degraded);
-        registry.register("node_links_up", "Peers in reach", self.links_up.clone());
-    }
+fn family<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, family: M) -> M {
+    registry.register(name, help, family.clone());
+    family
+}
+
+fn latency() -> Histogram {
+    Histogram::new([0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 4.0])
 }

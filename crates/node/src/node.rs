@@ -49,6 +49,8 @@ pub struct NodeDeps {
     pub directory: Arc<dyn Directory>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// What it counts.
+    pub metrics: NodeMetrics,
 }
 
 /// Why a node did not start.
@@ -87,18 +89,18 @@ impl StorageNode {
         let inflight = Inflight::new(config.inflight_bytes_max);
         let node = Arc::new(Self {
             config,
-            deps,
             shards: ShardId::all().map(|shard| Mutex::new(ShardCore::new(shard, member))).collect(),
             key_locks: (0..KEY_LOCKS).map(|_| tokio::sync::Mutex::new(())).collect(),
             hasher: Default::default(),
             arrivals: Arc::default(),
             inflight,
             links: Links::default(),
-            metrics: NodeMetrics::default(),
+            metrics: deps.metrics.clone(),
             installed: watch::Sender::new(0),
             shares: Mutex::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            deps,
         });
         node.install_map();
         node.worker(Self::run_map);
@@ -131,7 +133,7 @@ impl StorageNode {
         self.config.member
     }
 
-    /// Its metrics; gauges are brought up to date by [`StorageNode::refresh_gauges`].
+    /// Its metrics; gauges are up to a second old, unless [`StorageNode::refresh_gauges`] is called.
     pub fn metrics(&self) -> &NodeMetrics {
         &self.metrics
     }

@@ -1,14 +1,16 @@
 //! `headwater dev`: every role in one process, talking by direct calls.
 
+mod local_node;
+
 use anyhow::{Context, Result};
 use clap::Args;
 use headwater_admin::AdminState;
 use headwater_meta::{MetaCache, MetaStore, RaftMeta, RaftMetaConfig};
-use headwater_node::{Identity, NodeConfig, NodeDeps, StorageNode, node::NodeService};
+use headwater_node::NodeMetrics;
 use headwater_proto::directory::LocalDirectory;
-use headwater_store::{HotConfig, HotMetrics, HotTier};
+use headwater_store::HotMetrics;
 use headwater_telemetry::{LogConfig, LogFormat, MetricsRegistry, Readiness};
-use headwater_types::{Clock, NamespaceName, NodeId, ZoneName};
+use headwater_types::{NamespaceName, NodeId, ZoneName};
 use serde::Serialize;
 use std::{
     net::SocketAddr,
@@ -16,8 +18,8 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::task::JoinHandle;
 
+use self::local_node::{LocalNode, LocalParts};
 use crate::{
     config::{AccessLogTarget, parse_bytes},
     credentials::{Credentials, write_secret},
@@ -94,9 +96,11 @@ pub async fn run(options: DevOptions) -> Result<()> {
 
     let directory = Arc::new(LocalDirectory::new());
     let mut nodes = Vec::new();
-    for (index, zone) in ZONES.into_iter().enumerate() {
-        let id = NodeId(index as u64 + 1);
-        nodes.push(LocalNode::start(&options, id, zone, &cache, &directory, &clock)?);
+    let zones = [ZoneName::parse(ZONES[0])?, ZoneName::parse(ZONES[1])?];
+    let node_metrics = metrics.register(|registry| NodeMetrics::register(registry, &zones));
+    for ((id, zone), node_metrics) in (1..).map(NodeId).zip(zones).zip(node_metrics) {
+        let parts = LocalParts { cache: &cache, directory: &directory, clock: &clock, metrics: node_metrics };
+        nodes.push(LocalNode::start(&options, id, zone, parts)?);
     }
     // In one step, so that the shards begin anew with both nodes in sync.
     let records = nodes.iter().map(|local| local.node.record()).collect();
@@ -110,7 +114,8 @@ pub async fn run(options: DevOptions) -> Result<()> {
     cache.wait_for(store.membership().await?.applied).await;
 
     let access_log = frontend::access_log(&access_log_target(&options.access_log), &metrics)?;
-    metrics.register(|registry| nodes.iter().for_each(|local| local.register(registry)));
+    let tiers = nodes.iter().map(|local| (local.zone.clone(), local.tier.clone())).collect();
+    metrics.register(|registry| HotMetrics::new(tiers).register(registry));
     let plane = frontend::DataPlane {
         listen: options.listen,
         zone: Some(ZoneName::parse(ZONES[0])?),
@@ -144,58 +149,6 @@ pub async fn run(options: DevOptions) -> Result<()> {
     raft.shutdown().await;
     access_log.shutdown();
     admin.stopped().await
-}
-
-/// A storage node of this process.
-struct LocalNode {
-    node: Arc<StorageNode>,
-    tier: Arc<HotTier>,
-    zone: &'static str,
-    expiry: JoinHandle<()>,
-    _identity: Identity,
-}
-
-impl LocalNode {
-    fn start(
-        options: &DevOptions,
-        id: NodeId,
-        zone: &'static str,
-        cache: &Arc<MetaCache>,
-        directory: &Arc<LocalDirectory>,
-        clock: &Arc<dyn Clock>,
-    ) -> Result<Self> {
-        let identity = Identity::take(&options.data_dir.join(format!("node-{id}")), id)?;
-        let tier = Arc::new(HotTier::new(HotConfig::with_capacity(options.hot_capacity), clock.clone()));
-        let config = NodeConfig {
-            member: identity.member(),
-            zone: ZoneName::parse(zone)?,
-            address: format!("in-process:{id}"),
-            inflight_bytes_max: options.ingest_budget.saturating_mul(2),
-        };
-        let deps = NodeDeps {
-            tier: tier.clone(),
-            cache: cache.clone(),
-            directory: directory.clone(),
-            clock: clock.clone(),
-        };
-        let node = StorageNode::start(config, deps);
-        let service = Arc::new(NodeService(node.clone()));
-        directory.register(id, service.clone(), service);
-        let expiry = tokio::spawn(tier.clone().run_expiry());
-        Ok(Self { node, tier, zone, expiry, _identity: identity })
-    }
-
-    fn register(&self, registry: &mut prometheus_client::registry::Registry) {
-        let zone = ("zone".into(), self.zone.into());
-        let registry = registry.sub_registry_with_label(zone);
-        HotMetrics::new(self.tier.clone()).register(registry);
-        self.node.metrics().register(registry);
-    }
-
-    async fn stop(self) {
-        self.node.stop(Duration::from_millis(300)).await;
-        self.expiry.abort();
-    }
 }
 
 fn log_config(options: &DevOptions) -> LogConfig {

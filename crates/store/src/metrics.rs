@@ -1,5 +1,6 @@
 //! Metrics of the tiers, read from their own counts at each scrape.
 
+use headwater_types::ZoneName;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric},
@@ -10,7 +11,7 @@ use std::{fmt, sync::Arc};
 
 use crate::hot::{HotStats, HotTier};
 
-/// Metrics of a hot tier; the names below get the registry's prefix.
+/// Metrics of the hot tiers of a process, each labelled with its node's `zone`; the names below get the registry's prefix.
 ///
 /// - `hot_bytes`, `hot_capacity_bytes`: bytes in use and the most that they may be, overhead included.
 /// - `hot_records`, `hot_tombstones`: what is held.
@@ -20,13 +21,13 @@ use crate::hot::{HotStats, HotTier};
 /// - `hot_refused_total`: records for which there was no room though nothing else was left to evict.
 #[derive(Debug)]
 pub struct HotMetrics {
-    tier: Arc<HotTier>,
+    tiers: Vec<(ZoneName, Arc<HotTier>)>,
 }
 
 impl HotMetrics {
-    /// The metrics of `tier`.
-    pub fn new(tier: Arc<HotTier>) -> Self {
-        Self { tier }
+    /// The metrics of the tiers of these zones.
+    pub fn new(tiers: Vec<(ZoneName, Arc<HotTier>)>) -> Self {
+        Self { tiers }
     }
 
     /// Has them answered by a registry.
@@ -35,39 +36,45 @@ impl HotMetrics {
     }
 }
 
+/// A count of a tier: its name, its help and how it is read.
+type Count = (&'static str, &'static str, fn(&HotStats) -> u64);
+
+const GAUGES: [Count; 4] = [
+    ("hot_bytes", "Bytes in use in the hot tier", |stats| stats.used_bytes),
+    ("hot_capacity_bytes", "The most bytes that the hot tier may use", |stats| stats.capacity_bytes),
+    ("hot_records", "Records in the hot tier", HotStats::records),
+    ("hot_tombstones", "Tombstones in the hot tier", |stats| stats.tombstones),
+];
+const COUNTERS: [Count; 2] = [
+    ("hot_expired", "Records that left the hot tier when their time had passed", |stats| stats.expired),
+    ("hot_refused", "Records that the hot tier had no room for", |stats| stats.refused),
+];
+
 impl Collector for HotMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let stats = self.tier.stats();
-        let gauges = [
-            ("hot_bytes", "Bytes in use in the hot tier", stats.used_bytes),
-            ("hot_capacity_bytes", "The most bytes that the hot tier may use", stats.capacity_bytes),
-            ("hot_records", "Records in the hot tier", stats.records()),
-            ("hot_tombstones", "Tombstones in the hot tier", stats.tombstones),
-        ];
-        for (name, help, value) in gauges {
-            let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            ConstGauge::new(value).encode(metric)?;
+        let stats: Vec<_> = self.tiers.iter().map(|(zone, tier)| (zone.as_str(), tier.stats())).collect();
+        for (name, help, read) in GAUGES {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for (zone, stats) in &stats {
+                ConstGauge::new(read(stats)).encode(family.encode_family(&[("zone", *zone)])?)?;
+            }
         }
-        let counters = [
-            ("hot_expired", "Records that left the hot tier when their time had passed", stats.expired),
-            ("hot_refused", "Records that the hot tier had no room for", stats.refused),
-        ];
-        for (name, help, value) in counters {
-            let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-            ConstCounter::new(value).encode(metric)?;
+        for (name, help, read) in COUNTERS {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            for (zone, stats) in &stats {
+                ConstCounter::new(read(stats)).encode(family.encode_family(&[("zone", *zone)])?)?;
+            }
         }
-        encode_evictions(&stats, encoder)
+        let help = "Records that left the hot tier before their time";
+        let mut family = encoder.encode_descriptor("hot_evictions", help, None, MetricType::Counter)?;
+        for (zone, stats) in &stats {
+            for (class, counts) in stats.by_class.iter() {
+                let labels = [("zone", *zone), ("class", class.as_str())];
+                ConstCounter::new(counts.evicted).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
     }
-}
-
-fn encode_evictions(stats: &HotStats, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-    let help = "Records that left the hot tier before their time";
-    let mut family = encoder.encode_descriptor("hot_evictions", help, None, MetricType::Counter)?;
-    for (class, counts) in stats.by_class.iter() {
-        let labels = [("class", class.as_str())];
-        ConstCounter::new(counts.evicted).encode(family.encode_family(&labels)?)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -95,18 +102,18 @@ mod tests {
         tier.insert_now(sample("e").tombstone().build()).unwrap();
 
         let mut registry = Registry::with_prefix("headwater");
-        HotMetrics::new(Arc::clone(&tier)).register(&mut registry);
+        HotMetrics::new(vec![(ZoneName::parse("a").unwrap(), Arc::clone(&tier))]).register(&mut registry);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for line in [
-            &format!("headwater_hot_bytes {}", tier.used_bytes()),
-            &format!("headwater_hot_capacity_bytes {}", cost * 2),
-            "headwater_hot_records 0",
-            "headwater_hot_tombstones 1",
-            "headwater_hot_expired_total 2",
-            "headwater_hot_refused_total 1",
-            "headwater_hot_evictions_total{class=\"media\"} 1",
-            "headwater_hot_evictions_total{class=\"playlist\"} 0",
+            &format!("headwater_hot_bytes{{zone=\"a\"}} {}", tier.used_bytes()),
+            &format!("headwater_hot_capacity_bytes{{zone=\"a\"}} {}", cost * 2),
+            "headwater_hot_records{zone=\"a\"} 0",
+            "headwater_hot_tombstones{zone=\"a\"} 1",
+            "headwater_hot_expired_total{zone=\"a\"} 2",
+            "headwater_hot_refused_total{zone=\"a\"} 1",
+            "headwater_hot_evictions_total{zone=\"a\",class=\"media\"} 1",
+            "headwater_hot_evictions_total{zone=\"a\",class=\"playlist\"} 0",
         ] {
             assert!(text.lines().any(|l| l == line), "no line {line:?} in\n{text}");
         }

@@ -50,8 +50,19 @@ pub struct ClusterProcess {
     pub id: u64,
     /// Its process id at the start.
     pub pid: u32,
+    /// Where it listens.
+    pub addresses: ClusterAddresses,
     /// Starts it again by hand.
     pub command: Vec<String>,
+}
+
+/// Where a process of a cluster listens, as `host:port`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ClusterAddresses {
+    /// The data plane of a frontend, gRPC of the others.
+    pub listen: String,
+    /// Health and metrics.
+    pub admin: String,
 }
 
 impl Cluster {

@@ -6,11 +6,12 @@ use headwater_frontend::{
     net::{self, NetConfig, NetMetrics},
 };
 use headwater_meta::{MetaCache, MetaStore, NamespaceSettings, Permission, RaftMeta, RaftMetaConfig, bootstrap};
-use headwater_node::{Identity, NodeConfig, NodeDeps, StorageNode, node};
+use headwater_node::{Identity, NodeConfig, NodeDeps, NodeMetrics, StorageNode, node};
 use headwater_proto::directory::LocalDirectory;
 use headwater_store::{HotConfig, HotTier};
 use headwater_telemetry::AccessLog;
 use headwater_types::{ApiKey, Clock, KeyId, NamespaceId, NamespaceName, NodeId, Rng, SystemClock, SystemRng, ZoneName};
+use prometheus_client::registry::Registry;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -90,12 +91,14 @@ impl InProcess {
 
         let directory = Arc::new(LocalDirectory::new());
         let (mut nodes, mut tiers, mut identities) = (Vec::new(), Vec::new(), Vec::new());
-        for (id, zone) in [(NodeId(1), "a"), (NodeId(2), "b")] {
+        let zones = [ZoneName::parse("a")?, ZoneName::parse("b")?];
+        let mut metrics = NodeMetrics::register(&mut Registry::default(), &zones);
+        for (id, zone) in [NodeId(1), NodeId(2)].into_iter().zip(zones) {
             let identity = Identity::take(&dir.path().join(format!("node-{id}")), id)?;
             let tier = Arc::new(HotTier::new(HotConfig::with_capacity(config.hot_capacity), clock.clone()));
             let node_config = NodeConfig {
                 member: identity.member(),
-                zone: ZoneName::parse(zone)?,
+                zone,
                 address: format!("in-process:{id}"),
                 inflight_bytes_max: config.frontend.ingest_budget_bytes * 2,
             };
@@ -104,6 +107,7 @@ impl InProcess {
                 cache: cache.clone(),
                 directory: directory.clone(),
                 clock: clock.clone(),
+                metrics: metrics.remove(0),
             };
             let node = StorageNode::start(node_config, deps);
             let service = Arc::new(node::NodeService(node.clone()));

@@ -9,7 +9,14 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use reqwest::{Body, Client, Method, Response, StatusCode};
-use std::{collections::VecDeque, fmt::Write as _, io::Write as _, time::Duration};
+use futures_util::future::try_join_all;
+use std::{
+    collections::VecDeque,
+    fmt::Write as _,
+    io::Write as _,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 /// What the operator set up in the output group.
 #[derive(Debug, Clone)]
@@ -45,10 +52,8 @@ pub struct MediaLive {
     config: MediaLiveConfig,
     client: Client,
     counter: u32,
-    sequence: u32,
     windows: Vec<VecDeque<u32>>,
-    /// Requests that were answered with an error or not at all, retried ones included.
-    pub failures: u32,
+    failures: AtomicU32,
 }
 
 impl MediaLive {
@@ -56,18 +61,17 @@ impl MediaLive {
     pub fn new(config: MediaLiveConfig) -> Result<Self> {
         let windows = vec![VecDeque::new(); config.renditions.len()];
         let client = Client::builder().timeout(Duration::from_secs(15)).build()?;
-        Ok(Self { config, client, counter: 0, sequence: 0, windows, failures: 0 })
+        Ok(Self { config, client, counter: 0, windows, failures: AtomicU32::new(0) })
     }
 
     /// The channel restarts: counters begin again at 00001, names are used again, the window is empty.
     pub fn restart(&mut self) {
         self.counter = 0;
-        self.sequence = 0;
         self.windows.iter_mut().for_each(VecDeque::clear);
     }
 
     /// Pushes the multivariant playlist.
-    pub async fn push_master(&mut self) -> Result<()> {
+    pub async fn push_master(&self) -> Result<()> {
         let mut text = String::from("#EXTM3U\n#EXT-X-VERSION:3\n");
         for rendition in &self.config.renditions {
             let query = self.suffix();
@@ -83,26 +87,38 @@ impl MediaLive {
 
     /// Pushes the next segment of every rendition and the playlists that list them, and deletes what left the window.
     /// `segment` makes the bytes from the rendition's index and the counter.
-    pub async fn push_segment(&mut self, segment: impl Fn(usize, u32) -> Bytes) -> Result<u32> {
-        self.counter += 1;
+    pub async fn push_segment(&mut self, segment: impl Fn(usize, u32) -> Bytes) -> Result<()> {
+        self.push_backlog(1, segment).await
+    }
+
+    /// Pushes what was kept during an outage: `count` segments of each rendition at once, then its playlist, which lists
+    /// the last of them.
+    pub async fn push_backlog(&mut self, count: u32, segment: impl Fn(usize, u32) -> Bytes) -> Result<()> {
+        let pushed = self.counter + 1..=self.counter + count;
+        self.counter += count;
         for index in 0..self.config.renditions.len() {
-            let name = self.segment_name(index, self.counter);
-            let counter = self.counter;
-            self.put(&name, segment(index, counter), false).await?;
-            self.windows[index].push_back(counter);
-            let gone = (self.windows[index].len() > self.config.window).then(|| self.windows[index].pop_front()).flatten();
-            if index == 0 && gone.is_some() {
-                self.sequence += 1;
-            }
+            let channel = &*self;
+            try_join_all(pushed.clone().map(|counter| {
+                let (name, body) = (channel.segment_name(index, counter), segment(index, counter));
+                async move { channel.put(&name, body, false).await }
+            }))
+            .await?;
+            let window = &mut self.windows[index];
+            window.extend(pushed.clone());
+            let gone: Vec<u32> = window.drain(..window.len().saturating_sub(self.config.window)).collect();
             let playlist = self.media_playlist(index)?;
             let name = format!("{}_{}.m3u8", self.config.base_name, self.config.renditions[index]);
             self.put_playlist(&name, playlist).await?;
-            if let Some(gone) = gone {
-                let name = self.segment_name(index, gone);
-                self.request(Method::DELETE, &name, None, false).await?;
+            for counter in gone {
+                self.request(Method::DELETE, &self.segment_name(index, counter), None, false).await?;
             }
         }
-        Ok(self.counter)
+        Ok(())
+    }
+
+    /// Requests that were answered with an error or not at all, retried ones included.
+    pub fn failures(&self) -> u32 {
+        self.failures.load(Ordering::Relaxed)
     }
 
     /// The name of a segment.
@@ -114,7 +130,8 @@ impl MediaLive {
         let seconds = self.config.segment_seconds;
         let mut text = format!(
             "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:{seconds}\n#EXT-X-MEDIA-SEQUENCE:{}\n",
-            self.sequence + 1
+            // Counters begin at 1, and so do media sequence numbers here.
+            self.windows[index].front().unwrap_or(&1)
         );
         for counter in &self.windows[index] {
             write!(text, "#EXTINF:{seconds}.00000,\n{}\n", self.segment_name(index, *counter))?;
@@ -122,7 +139,7 @@ impl MediaLive {
         Ok(text)
     }
 
-    async fn put_playlist(&mut self, name: &str, text: String) -> Result<()> {
+    async fn put_playlist(&self, name: &str, text: String) -> Result<()> {
         let body = if self.config.gzip {
             let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
             encoder.write_all(text.as_bytes())?;
@@ -133,11 +150,11 @@ impl MediaLive {
         self.put(name, body.into(), self.config.gzip).await
     }
 
-    async fn put(&mut self, name: &str, body: Bytes, gzip: bool) -> Result<()> {
+    async fn put(&self, name: &str, body: Bytes, gzip: bool) -> Result<()> {
         self.request(Method::PUT, name, Some(body), gzip).await.map(drop)
     }
 
-    async fn request(&mut self, method: Method, name: &str, body: Option<Bytes>, gzip: bool) -> Result<StatusCode> {
+    async fn request(&self, method: Method, name: &str, body: Option<Bytes>, gzip: bool) -> Result<StatusCode> {
         let mut last = String::new();
         for attempt in 0..=RETRIES {
             if attempt > 0 {
@@ -148,7 +165,7 @@ impl MediaLive {
                 Ok(response) => last = response.status().to_string(),
                 Err(error) => last = error.to_string(),
             }
-            self.failures += 1;
+            self.failures.fetch_add(1, Ordering::Relaxed);
         }
         bail!("{method} {name} failed {} times, at last: {last}", RETRIES + 1)
     }

@@ -10,7 +10,6 @@ mod install;
 mod metrics;
 mod ports;
 mod process;
-mod rules;
 mod step;
 mod stop;
 mod test;

@@ -12,7 +12,7 @@ use crate::{
     MetaCache, RaftMeta,
     bootstrap::{BootstrapError, ensure_namespace, issue_key},
     command::{Command, Outcome},
-    raft::tests::{LIMIT, create_namespace, single},
+    raft::tests::{LIMIT, create_namespace, map, single},
     records::{NamespaceSettings, Permission},
     state::tests::node,
     store::{MetaError, MetaStore},
@@ -77,6 +77,7 @@ async fn conformance(store: Arc<dyn MetaStore>) {
 
     let nodes = vec![node(1, 1, "a"), node(2, 1, "b")];
     assert_eq!(store.propose(Command::RegisterNodes { nodes }, LIMIT).await.unwrap().outcome, Outcome::Done);
+    map(store.clone(), LIMIT).await;
     let refused = issue_key(&*store, &*rng, None, Permission::ReadOnly, None, None).await;
     assert!(matches!(refused, Err(BootstrapError::Refused { code, .. }) if code == "invalid"));
     let key = issue_key(&*store, &*rng, Some(namespace), Permission::ReadOnly, None, None).await.unwrap();

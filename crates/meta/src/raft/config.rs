@@ -21,6 +21,9 @@ pub struct RaftMetaConfig {
     pub snapshot_entries: u64,
     /// Entries before a snapshot that are kept for voters that are a little behind.
     pub log_entries_kept: u64,
+    /// How long after a new node registered the leader makes the shard map, so that nodes that start together all get
+    /// shards. Of no effect once there is a map.
+    pub placement_settle: Duration,
 }
 
 impl RaftMetaConfig {
@@ -35,6 +38,7 @@ impl RaftMetaConfig {
             election: (Duration::from_millis(400), Duration::from_millis(800)),
             snapshot_entries: 5_000,
             log_entries_kept: 1_000,
+            placement_settle: Duration::from_millis(200),
         }
     }
 

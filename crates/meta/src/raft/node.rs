@@ -13,6 +13,7 @@ use super::{
     log_db::{LogDb, LogError},
     log_store::LogStore,
     network::Network,
+    placement_worker,
     snapshot_file::{SnapshotFile, sync_dir},
     state_machine::StateMachine,
     types::{LogCommand, TypeConfig},
@@ -57,7 +58,7 @@ pub enum StartError {
 pub struct RaftMeta {
     id: u64,
     pub(super) raft: Raft<TypeConfig>,
-    hub: Arc<Hub>,
+    pub(super) hub: Arc<Hub>,
     pub(super) db: Arc<LogDb>,
     clock: Arc<dyn Clock>,
     metrics: MetaMetrics,
@@ -72,6 +73,9 @@ impl fmt::Debug for RaftMeta {
 impl RaftMeta {
     /// Opens the data directory and starts the voter on the current runtime; founds a cluster if it is told to and the
     /// directory is empty. Use [`Self::ready`] to wait for a leader.
+    ///
+    /// While it leads, the voter makes the shard map as soon as nodes of two zones have registered. Who registered
+    /// nodes sees it in a watched state whose shards are not empty, [`RaftMetaConfig::placement_settle`] later.
     pub async fn start(config: RaftMetaConfig, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
         let raft_config = Arc::new(config.to_openraft()?);
         let (id, dir) = (config.id, config.data_dir);
@@ -102,7 +106,9 @@ impl RaftMeta {
             }
         }
         tokio::spawn(measure(raft.clone(), metrics.clone()));
-        Ok(Arc::new(Self { id, raft, hub, db, clock, metrics }))
+        let voter = Arc::new(Self { id, raft, hub, db, clock, metrics });
+        tokio::spawn(placement_worker::run(Arc::downgrade(&voter), config.placement_settle));
+        Ok(voter)
     }
 
     /// Waits until a leader is known and, if it is this voter, everything that was ever answered is applied.
@@ -135,7 +141,7 @@ impl RaftMeta {
         }
     }
 
-    /// Stops Raft, ends every watch and releases the data directory.
+    /// Stops Raft and its workers, ends every watch and releases the data directory.
     pub async fn shutdown(&self) {
         if let Err(e) = self.raft.shutdown().await {
             tracing::warn!(voter = self.id, error = %e, "raft did not stop cleanly");

@@ -1,13 +1,15 @@
 //! Tests of a voter on a real directory.
 
+mod placement;
 mod restart;
 mod suite;
 
-use headwater_types::{NamespaceName, SystemClock};
+use headwater_types::{NamespaceName, SeededRng, SystemClock};
 use std::{path::Path, sync::Arc, time::Duration};
+use tokio::time::timeout;
 
 use super::{RaftMeta, RaftMetaConfig};
-use crate::{command::Command, records::NamespaceSettings};
+use crate::{cache::MetaCache, command::Command, records::NamespaceSettings, state::State, store::MetaStore};
 
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
@@ -20,6 +22,20 @@ pub(crate) async fn start(config: RaftMetaConfig) -> Arc<RaftMeta> {
     let meta = RaftMeta::start(config, Arc::new(SystemClock::new())).await.unwrap();
     meta.ready(LIMIT).await.unwrap();
     meta
+}
+
+/// The state once a watch of `store` shows a shard map.
+pub(crate) async fn map(store: Arc<dyn MetaStore>, limit: Duration) -> Arc<State> {
+    let (cache, task) = MetaCache::follow(store, Arc::new(SystemClock::new()), Arc::new(SeededRng::new(6)));
+    let mut version = cache.subscribe();
+    let shows = async {
+        while cache.state().shards.is_empty() {
+            version.changed().await.unwrap();
+        }
+    };
+    timeout(limit, shows).await.expect("a shard map");
+    task.abort();
+    cache.state()
 }
 
 pub(crate) fn create_namespace(name: &str) -> Command {

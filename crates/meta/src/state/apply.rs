@@ -3,7 +3,7 @@
 use headwater_types::{KeyId, NamespaceId, NamespaceName, UnixMillis, limits::KEY_BYTES_MAX};
 use std::sync::Arc;
 
-use super::{State, register, register::Lost, settings};
+use super::{State, create_map, register, register::Lost, settings};
 use crate::{
     command::{Command, Envelope, Outcome},
     limits::{KEYS_MAX, NAMESPACES_MAX, REVOKED_KEYS_MAX},
@@ -62,6 +62,10 @@ impl State {
             Command::RevokeKey { id } => Ok(self.revoke_key(id)),
             Command::RegisterNodes { nodes } => {
                 *lost = register::register(self, nodes)?;
+                Ok(Outcome::Done)
+            }
+            Command::CreateMap { shards } => {
+                create_map::create(self, shards)?;
                 Ok(Outcome::Done)
             }
         }

@@ -2,11 +2,11 @@
 //!
 //! # The rule
 //! A command is applied as a whole or refused as a whole.
-//! - A node that is not known is added. Nodes that register after the map exists own nothing yet.
+//! - A node that is not known is added. It owns nothing: shards are placed by commands of their own
+//!   ([`crate::command::Command::CreateMap`]).
 //! - The same incarnation again, with the same address and zone, changes nothing; an older one is refused
 //!   (`stale_incarnation`). Address and zone change only with a new incarnation, the zone only while no shard names the
 //!   node: otherwise both copies of a shard could end up in one zone.
-//! - The shard map is made when nodes of two zones are known ([`crate::placement`]).
 //! - A new incarnation of a member comes with empty memory, and objects are nowhere else yet. In each shard that names
 //!   the old one the epoch goes up by one, and:
 //!   - if another in-sync member did not restart, the restarted ones leave `insync` for `syncing` (they must
@@ -27,7 +27,6 @@ use std::{
 use super::State;
 use crate::{
     limits::{ADDRESS_BYTES_MAX, NODES_MAX},
-    placement,
     records::{NodeRecord, ShardEntry},
     refusal::{INVALID, Refusal, STALE_INCARNATION, TOO_MANY},
 };
@@ -48,10 +47,6 @@ pub(super) fn register(state: &mut State, nodes: Vec<NodeRecord>) -> Result<Lost
         state.nodes.insert(node.id, node);
     }
     let mut lost = Lost::default();
-    if state.shards.is_empty() {
-        state.shards = placement::first_map(&state.nodes);
-        return Ok(lost);
-    }
     if restarted.is_empty() {
         return Ok(lost);
     }

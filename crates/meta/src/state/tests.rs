@@ -1,6 +1,7 @@
 //! Tests of the state machine.
 
 mod commands;
+mod create_map;
 mod registration;
 mod replay;
 
@@ -8,6 +9,7 @@ use headwater_types::{Incarnation, NodeId, UnixMillis, ZoneName};
 
 use crate::{
     command::{Command, Envelope, Outcome},
+    placement,
     records::NodeRecord,
     state::State,
 };
@@ -19,6 +21,12 @@ pub(crate) fn encoded(command: Command) -> Vec<u8> {
 /// Applies a command as the next entry.
 pub(crate) fn apply(state: &mut State, command: Command) -> Outcome {
     state.apply(state.version + 1, &encoded(command))
+}
+
+/// Applies the map that the leader would propose.
+pub(crate) fn create_map(state: &mut State) -> Outcome {
+    let command = placement::first_map(state).unwrap();
+    apply(state, command)
 }
 
 pub(crate) fn node(id: u64, incarnation: u64, zone: &str) -> NodeRecord {

@@ -78,7 +78,7 @@ impl Hub {
     }
 
     /// Changes when there is something new or the end has come.
-    pub(super) fn progress(&self) -> watch::Receiver<Progress> {
+    pub(crate) fn progress(&self) -> watch::Receiver<Progress> {
         self.progress.subscribe()
     }
 

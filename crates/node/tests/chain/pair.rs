@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use headwater_meta::{MetaCache, NodeRecord, ShardEntry, State, WatchEvent};
-use headwater_node::{NodeConfig, NodeDeps, StorageNode, node::NodeService};
+use headwater_node::{NodeConfig, NodeDeps, NodeMetrics, StorageNode, node::NodeService};
 use headwater_proto::{
     BodyEnd, BodyPiece, BodyPieces, DeleteReply, DeleteRequest, Follow, GetRequest, ListRequest, Preconditions, PutReply,
     PutRequest, Replicate, ReplicateBegin, Replication, ReplicationPieces, Storage, StorageError, directory::Directory,
@@ -13,6 +13,7 @@ use headwater_types::{
     Attributes, Clock, Digest, DigestHasher, Epoch, Incarnation, MediaClass, Member, NamespaceId, NodeId, ObjectId,
     ObjectKey, RequestId, ShardId, SystemClock, Ttl, Version, ZoneName,
 };
+use prometheus_client::registry::Registry;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
@@ -194,6 +195,7 @@ impl Pair {
             cache: cache.clone(),
             directory: Arc::new(LinkDirectory(link.clone())),
             clock: clock.clone(),
+            metrics: NodeMetrics::register(&mut Registry::default(), &[zone(member.node.0)]).remove(0),
         };
         let node = StorageNode::start(config, deps);
         link.nodes.lock().unwrap().insert(member.node, node.clone());

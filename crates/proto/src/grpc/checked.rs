@@ -1,5 +1,6 @@
 //! The server's side of a streamed write: bytes off the wire are checked against what their end says of them.
 
+use bytes::Bytes;
 use futures_core::{Stream, stream::BoxStream};
 use futures_util::{StreamExt, stream};
 use headwater_types::DigestHasher;
@@ -80,6 +81,7 @@ impl<S> Checked<S> {
                 return None;
             }
         };
+        let piece = own(piece);
         self.hasher.update(piece.bytes());
         self.size += piece.bytes().len() as u64;
         match piece.end() {
@@ -94,5 +96,14 @@ impl<S> Checked<S> {
     /// What was received so far.
     fn end(&self) -> BodyEnd {
         BodyEnd { digest: self.hasher.digest(), size: self.size }
+    }
+}
+
+/// A chunk off the wire keeps the transport's buffer alive, up to twice its length. What is stored for hours must take
+/// what it counts, so it gets an allocation of its own: the one copy on this way.
+fn own<P: Piece>(piece: P) -> P {
+    match piece.into_chunk() {
+        Ok(bytes) => P::chunk(Bytes::copy_from_slice(&bytes)),
+        Err(closing) => closing,
     }
 }

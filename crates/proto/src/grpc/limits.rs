@@ -5,10 +5,10 @@ use std::time::Duration;
 /// Largest HTTP/2 frame. The default of 16 KiB costs a third of the throughput of large bodies.
 pub const FRAME_BYTES_MAX: u32 = 256 * 1024;
 /// Bytes of one body that may be on their way unread.
-pub const STREAM_WINDOW_BYTES: u32 = 8 * 1024 * 1024;
-/// Bytes of all bodies of a connection that may be on their way unread: whoever does not read a body on keeps this
-/// much from the others.
-pub const CONNECTION_WINDOW_BYTES: u32 = 32 * 1024 * 1024;
+pub const STREAM_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+/// Bytes of all bodies of a connection that may be on their way unread. Far above what its streams take together: a
+/// player that reads slowly must hold up its own body only, never the others of the connection.
+pub const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024 * 1024;
 /// Calls at once on one connection. Followed bodies and held reads stay open for long.
 pub const STREAMS_PER_CONNECTION_MAX: u32 = 4096;
 /// Calls that their caller has given up before the server took them up. Past it the connection is closed, and with it

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use headwater_admin::AdminState;
 use headwater_meta::{MetaCache, MetaError, MetaStore, NodeRecord, grpc::MetaGrpcClient};
-use headwater_node::{Identity, NodeConfig, NodeDeps, StartError, StorageNode, node};
+use headwater_node::{Identity, NodeConfig, NodeDeps, NodeMetrics, StartError, StorageNode, node};
 use headwater_proto::{
     directory::GrpcDirectory,
     grpc::{self, replication_service, storage_service},
@@ -36,7 +36,10 @@ pub async fn run(mut config: NodeReady) -> Result<()> {
     let (cache, following) = MetaCache::follow(store.clone(), clock.clone(), rng);
     let tier = HotTier::new(HotConfig::with_capacity(config.hot_capacity_bytes), clock.clone());
     let tier = Arc::new(tier);
-    metrics.register(|registry| HotMetrics::new(tier.clone()).register(registry));
+    let node_metrics = metrics.register(|registry| {
+        HotMetrics::new(vec![(config.zone.clone(), tier.clone())]).register(registry);
+        NodeMetrics::register(registry, &[config.zone.clone()]).remove(0)
+    });
     let node = StorageNode::start(
         NodeConfig {
             member: identity.member(),
@@ -49,9 +52,9 @@ pub async fn run(mut config: NodeReady) -> Result<()> {
             cache: cache.clone(),
             directory: Arc::new(GrpcDirectory::new()),
             clock: clock.clone(),
+            metrics: node_metrics,
         },
     );
-    metrics.register(|registry| node.metrics().register(registry));
     let expiry = tokio::spawn(tier.run_expiry());
     let state = AdminState { cache: Some(cache.clone()), metrics, readiness, data_url: None };
     let admin = admin::start(config.admin_listen, state, stop.clone()).await?;

@@ -4,7 +4,7 @@ use futures_util::StreamExt;
 use headwater_types::{SeededRng, SystemClock};
 use std::{sync::Arc, time::Duration};
 
-use super::{LIMIT, create_namespace, single, start};
+use super::{LIMIT, create_namespace, map, single, start};
 use crate::{
     bootstrap::issue_key,
     command::{Command, Outcome},
@@ -26,6 +26,7 @@ async fn a_restart_keeps_everything_and_watches_go_on() {
     issue_key(&*meta, &SeededRng::new(1), Some(id), Permission::ReadOnly, None, None).await.unwrap();
     let nodes = vec![node(1, 1, "a"), node(2, 1, "b")];
     let seen = meta.propose(Command::RegisterNodes { nodes }, LIMIT).await.unwrap().version;
+    map(meta.clone(), LIMIT).await;
     meta.propose(create_namespace("vod"), LIMIT).await.unwrap();
     let before = meta.linearizable_read(LIMIT).await.unwrap();
     let mut watch = meta.watch(before.version).await.unwrap();

@@ -1,11 +1,11 @@
 //! The same log gives the same bytes, and a snapshot of them the same state.
 
-use headwater_types::{KeyId, NamespaceId, NamespaceName, UnixMillis};
+use headwater_types::{KeyId, NamespaceId, NamespaceName, NodeId, ShardId, UnixMillis};
 use proptest::{collection::vec, prelude::*};
 
 use super::{encoded, node};
 use crate::{
-    command::Command,
+    command::{Command, NewShard},
     records::{NamespaceSettings, Permission},
     state::State,
 };
@@ -35,6 +35,10 @@ fn command() -> impl Strategy<Value = Vec<u8>> {
         "[a-d]".prop_map(|id| Command::RevokeKey { id: KeyId(id.into()) }),
         (1..5_u64, 1..4_u64).prop_map(|(id, incarnation)| Command::RegisterNodes {
             nodes: vec![node(id, incarnation, if id % 2 == 0 { "a" } else { "b" })],
+        }),
+        (1..3_u64, 2..5_u64).prop_map(|(head, other)| {
+            let shard = NewShard { head: NodeId(head), members: vec![NodeId(head), NodeId(other)] };
+            Command::CreateMap { shards: ShardId::all().map(|id| (id, shard.clone())).collect() }
         }),
     ];
     prop_oneof![9 => command.prop_map(encoded), 1 => Just(Vec::new()), 1 => Just(b"{\"format\":7}".to_vec())]

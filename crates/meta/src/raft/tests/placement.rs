@@ -1,0 +1,92 @@
+//! The shard map as a leading voter makes it.
+
+use headwater_types::{Epoch, NodeId, limits::SHARD_COUNT};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use tokio::time::timeout;
+
+use super::{LIMIT, map, single, start};
+use crate::{
+    command::{Command, Outcome},
+    raft::{RaftMeta, RaftMetaConfig, placement_worker},
+    records::NodeRecord,
+    state::State,
+    state::tests::node,
+    store::MetaStore,
+};
+
+/// A settle time that does not pass within a test.
+const NEVER: Duration = Duration::from_secs(3600);
+
+async fn register(meta: &RaftMeta, node: NodeRecord) {
+    let command = Command::RegisterNodes { nodes: vec![node] };
+    assert_eq!(meta.propose(command, LIMIT).await.unwrap().outcome, Outcome::Done);
+}
+
+#[tokio::test]
+async fn two_nodes_lead_to_a_map_and_a_restart_to_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let meta = single(dir.path()).await;
+    register(&meta, node(1, 1, "a")).await;
+    register(&meta, node(2, 1, "b")).await;
+    let state = map(meta.clone(), Duration::from_secs(2)).await;
+    assert_eq!(state.shards.len(), usize::from(SHARD_COUNT));
+    // Another map would begin at epoch 1 again, and with the node that is new.
+    register(&meta, node(1, 2, "a")).await;
+    register(&meta, node(3, 1, "b")).await;
+    let before = meta.linearizable_read(LIMIT).await.unwrap();
+    assert!(before.shards.values().all(|entry| entry.epoch == Epoch(2)));
+    meta.shutdown().await;
+
+    let meta = single(dir.path()).await;
+    let worker = placement_worker::run(Arc::downgrade(&meta), Duration::ZERO);
+    timeout(LIMIT, worker).await.expect("nothing to do");
+    let after = meta.linearizable_read(LIMIT).await.unwrap();
+    assert_eq!(State { version: before.version, ..after }, before);
+    meta.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_restart_makes_the_map_that_was_not_made_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let config =
+        RaftMetaConfig { bootstrap: true, placement_settle: NEVER, ..RaftMetaConfig::new(1, dir.path()) };
+    let meta = start(config).await;
+    register(&meta, node(1, 1, "a")).await;
+    register(&meta, node(2, 1, "b")).await;
+    assert!(meta.linearizable_read(LIMIT).await.unwrap().shards.is_empty());
+    meta.shutdown().await;
+    let meta = single(dir.path()).await;
+    map(meta.clone(), LIMIT).await;
+    meta.shutdown().await;
+}
+
+#[tokio::test]
+async fn nodes_that_start_together_all_get_shards() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = RaftMetaConfig {
+        bootstrap: true,
+        placement_settle: Duration::from_secs(1),
+        ..RaftMetaConfig::new(1, dir.path())
+    };
+    let meta = start(config).await;
+    let nodes = (1..=4).map(|id| register(&meta, node(id, 1, if id % 2 == 0 { "b" } else { "a" })));
+    futures_util::future::join_all(nodes).await;
+    let state = map(meta.clone(), LIMIT).await;
+    let members: BTreeSet<NodeId> =
+        state.shards.values().flat_map(|entry| entry.writers()).map(|member| member.node).collect();
+    assert_eq!(members, (1..=4).map(NodeId).collect());
+    meta.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_worker_ends_with_its_voter() {
+    let dir = tempfile::tempdir().unwrap();
+    let config =
+        RaftMetaConfig { bootstrap: true, placement_settle: NEVER, ..RaftMetaConfig::new(1, dir.path()) };
+    let meta = start(config).await;
+    let worker = tokio::spawn(placement_worker::run(Arc::downgrade(&meta), NEVER));
+    register(&meta, node(1, 1, "a")).await;
+    register(&meta, node(2, 1, "b")).await;
+    meta.shutdown().await;
+    timeout(LIMIT, worker).await.expect("it ends").unwrap();
+}

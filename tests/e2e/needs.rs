@@ -1,0 +1,63 @@
+//! The programs that these tests need and that `cargo xtask test` installs. One that is missing fails the test.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+/// The distribution's ffmpeg.
+pub fn ffmpeg5() -> PathBuf {
+    program("ffmpeg")
+}
+
+/// A static ffmpeg 9: `HEADWATER_TEST_FFMPEG9`, else the one that an earlier `cargo xtask test` installed.
+pub fn ffmpeg9() -> PathBuf {
+    let given = env::var_os("HEADWATER_TEST_FFMPEG9").map(PathBuf::from);
+    let installed = || {
+        let wheel = entries(&installed_needs()).into_iter().find(|path| begins(path, "imageio-ffmpeg-"))?;
+        let python = entries(&wheel.join("lib")).into_iter().find(|path| begins(path, "python3"))?;
+        let binaries = python.join("site-packages/imageio_ffmpeg/binaries");
+        entries(&binaries).into_iter().find(|path| begins(path, "ffmpeg-"))
+    };
+    existing("ffmpeg 9", given.or_else(installed))
+}
+
+/// A `node_modules` folder with `playwright-core`: `HEADWATER_TEST_NODE_MODULES`, else the installed one.
+pub fn node_modules() -> PathBuf {
+    let given = env::var_os("HEADWATER_TEST_NODE_MODULES").map(PathBuf::from);
+    let modules = given.unwrap_or_else(|| installed_needs().join("node/node_modules"));
+    existing("playwright-core", Some(modules.join("playwright-core")));
+    modules
+}
+
+/// A program on the search path.
+pub fn program(name: &str) -> PathBuf {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file());
+    existing(name, found)
+}
+
+fn existing(what: &str, path: Option<PathBuf>) -> PathBuf {
+    match path {
+        Some(path) if path.exists() => path,
+        other => panic!("{what} is not installed (looked at {other:?}): run `cargo xtask test`, which installs it"),
+    }
+}
+
+/// Where `cargo xtask test` installs: beside other caches of the user.
+fn installed_needs() -> PathBuf {
+    let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let caches = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
+    caches.unwrap_or_default().join("headwater/test-needs")
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let read = std::fs::read_dir(folder).into_iter().flatten();
+    let mut paths: Vec<PathBuf> = read.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    paths
+}
+
+fn begins(path: &Path, prefix: &str) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix))
+}
