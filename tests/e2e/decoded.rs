@@ -26,7 +26,8 @@ pub async fn decode(url: String, api_key: &str) -> Vec<Stream> {
     let complaints = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && complaints.is_empty(), "{url}: {}: {complaints}", output.status);
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("ffprobe writes JSON");
-    let number = |value: &serde_json::Value| value.as_u64().or_else(|| value.as_str()?.parse().ok()).unwrap_or(0);
+    let number =
+        |value: &serde_json::Value| value.as_u64().or_else(|| value.as_str()?.parse().ok()).unwrap_or(0);
     let stream = |s: &serde_json::Value| Stream {
         codec: s["codec_name"].as_str().unwrap_or_default().to_owned(),
         size: (number(&s["width"]), number(&s["height"])),

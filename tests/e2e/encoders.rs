@@ -7,9 +7,8 @@ use crate::{
 use headwater_testkit::Dev;
 
 /// A window of three segments; the encoder deletes what is older, but for one.
-const HLS: [&str; 10] = [
-    "-f", "hls", "-hls_time", "1", "-hls_list_size", "3", "-hls_flags", "delete_segments", "-method", "PUT",
-];
+const HLS: [&str; 10] =
+    ["-f", "hls", "-hls_time", "1", "-hls_list_size", "3", "-hls_flags", "delete_segments", "-method", "PUT"];
 /// Segments behind the window that ffmpeg keeps (`hls_delete_threshold`).
 const HLS_SPARE: usize = 1;
 /// A window of four segments; one more of each stream is kept.
@@ -100,7 +99,7 @@ async fn ffmpeg_9_hls_and_dash_whole_and_while_they_are_encoded() {
     // One segment of each of the two streams is kept behind the window.
     stored.check_dash("dash/", 2, window).await;
     stored.check_dash("low/", 2, window).await;
-    assert_eq!(stored.video_frames("low/media_0.m3u8").await, window);
+    assert_eq!(stored.video_frames("low/master.m3u8").await, window);
     target.dev.stop(&[]).await.unwrap();
 }
 

@@ -19,7 +19,8 @@ impl MediaPlaylist {
         assert!(text.starts_with("#EXTM3U"), "no playlist: {text:?}");
         let values = |tag: &'static str| text.lines().filter_map(move |line| line.strip_prefix(tag));
         let duration = |value: &str| -> f64 { value.split(',').next().unwrap().parse().expect("EXTINF") };
-        let sequence = values("#EXT-X-MEDIA-SEQUENCE:").next().map_or(0, |n| n.trim().parse().expect("a number"));
+        let sequence =
+            values("#EXT-X-MEDIA-SEQUENCE:").next().map_or(0, |n| n.trim().parse().expect("a number"));
         Self {
             sequence,
             segments: uris(text),
@@ -51,7 +52,8 @@ pub fn mpd_segments(mpd: &str) -> Vec<String> {
         let first: u32 = attribute("<SegmentTemplate", "startNumber").expect("startNumber").parse().unwrap();
         let repeats = |s: &str| -> u32 {
             let tag = &s[..s.find('>').unwrap()];
-            let repeat = tag.find("r=\"").map_or(0, |at| tag[at + 3..].split('"').next().unwrap().parse().unwrap());
+            let repeat =
+                tag.find("r=\"").map_or(0, |at| tag[at + 3..].split('"').next().unwrap().parse().unwrap());
             repeat + 1
         };
         let count: u32 = representation.split("<S ").skip(1).map(repeats).sum();
@@ -63,7 +65,8 @@ pub fn mpd_segments(mpd: &str) -> Vec<String> {
 
 #[test]
 fn reads_what_ffmpeg_writes() {
-    let text = "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:7\n#EXTINF:1.5,\na.ts\n#EXTINF:2.0,\nb.ts?x=1\n#EXT-X-ENDLIST\n";
+    let text =
+        "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:7\n#EXTINF:1.5,\na.ts\n#EXTINF:2.0,\nb.ts?x=1\n#EXT-X-ENDLIST\n";
     let expected = MediaPlaylist {
         sequence: 7,
         segments: vec!["a.ts".into(), "b.ts?x=1".into()],
@@ -73,6 +76,7 @@ fn reads_what_ffmpeg_writes() {
     assert_eq!(MediaPlaylist::parse(text), expected);
     let mpd = "<Representation id=\"0\" mimeType=\"video/mp4\"><SegmentTemplate timescale=\"1\" startNumber=\"3\">\
                <SegmentTimeline><S t=\"0\" d=\"1\" r=\"1\" /><S d=\"2\" /></SegmentTimeline></SegmentTemplate>";
-    let names = ["init-stream0.m4s", "chunk-stream0-00003.m4s", "chunk-stream0-00004.m4s", "chunk-stream0-00005.m4s"];
+    let names =
+        ["init-stream0.m4s", "chunk-stream0-00003.m4s", "chunk-stream0-00004.m4s", "chunk-stream0-00005.m4s"];
     assert_eq!(mpd_segments(mpd), names);
 }

@@ -181,7 +181,8 @@ impl Player {
         };
         let counter: u32 = name.rsplit('_').next().unwrap().trim_end_matches(".ts").parse().unwrap();
         let epochs = epoch..=self.progress.epoch.load(Ordering::SeqCst);
-        let pushed = epochs.map(|epoch| segment(epoch, self.rendition, counter)).any(|expected| expected == body);
+        let pushed =
+            epochs.map(|epoch| segment(epoch, self.rendition, counter)).any(|expected| expected == body);
         assert!(pushed, "{name} of epoch {epoch} or later begins {:?}", String::from_utf8_lossy(&body[..20]));
     }
 }

@@ -40,7 +40,9 @@ pub fn program(name: &str) -> PathBuf {
 fn existing(what: &str, path: Option<PathBuf>) -> PathBuf {
     match path {
         Some(path) if path.exists() => path,
-        other => panic!("{what} is not installed (looked at {other:?}): run `cargo xtask test`, which installs it"),
+        other => {
+            panic!("{what} is not installed (looked at {other:?}): run `cargo xtask test`, which installs it")
+        }
     }
 }
 

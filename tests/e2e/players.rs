@@ -33,13 +33,31 @@ async fn push_ladder(dev: &Dev, seconds: u32, list_size: &str) -> Encoder {
     let header = format!("Authorization: Bearer {}\r\n", dev.info.encoder_api_key);
     let url = dev.info.url("ladder/stream_%v.m3u8");
     let output = [
-        "-f", "hls", "-hls_time", "2", "-hls_list_size", list_size, "-method", "PUT", "-http_persistent", "1",
-        "-headers", &header, "-master_pl_name", "master.m3u8", "-var_stream_map", &variants.join(" "), &url,
+        "-f",
+        "hls",
+        "-hls_time",
+        "2",
+        "-hls_list_size",
+        list_size,
+        "-method",
+        "PUT",
+        "-http_persistent",
+        "1",
+        "-headers",
+        &header,
+        "-master_pl_name",
+        "master.m3u8",
+        "-var_stream_map",
+        &variants.join(" "),
+        &url,
     ];
     let encoder = Encoder::with_inputs(dev.dir(), "ladder", Generation::Five, seconds, &streams, &output);
     let http = reqwest::Client::new();
     until("the ladder has its first segments", Duration::from_secs(20), || async {
-        for name in [MASTER.to_owned()].into_iter().chain(LADDER.map(|(name, _)| format!("ladder/stream_{name}.m3u8"))) {
+        for name in [MASTER.to_owned()]
+            .into_iter()
+            .chain(LADDER.map(|(name, _)| format!("ladder/stream_{name}.m3u8")))
+        {
             let get = http.get(dev.info.url(&name)).bearer_auth(&dev.info.player_api_key);
             get.send().await.ok().filter(|answer| answer.status().is_success())?;
         }
@@ -71,7 +89,8 @@ async fn ffprobe_decodes_every_rendition_of_a_ladder() {
 async fn a_browser_plays_20_s_live_on_the_watch_page() {
     let dir = tempfile::tempdir().unwrap();
     let dev = Dev::start(dir.path(), &[]).await.unwrap();
-    let (node, chromium, modules) = (needs::program("node"), needs::program("chromium"), needs::node_modules());
+    let (node, chromium, modules) =
+        (needs::program("node"), needs::program("chromium"), needs::node_modules());
     let encoder = push_ladder(&dev, PLAY_SECONDS + 40, "6").await;
 
     let mut browser = Command::new(node);

@@ -6,7 +6,9 @@ use std::{path::Path, process::Command, time::Duration};
 fn request(dev: &Dev, method: &str, key: &str, headers: &str) -> String {
     let info = &dev.info;
     let (namespace, api_key) = (&info.namespace, &info.encoder_api_key);
-    format!("{method} /cache/{namespace}/{key} HTTP/1.1\r\nHost: o\r\nAuthorization: Bearer {api_key}\r\n{headers}\r\n")
+    format!(
+        "{method} /cache/{namespace}/{key} HTTP/1.1\r\nHost: o\r\nAuthorization: Bearer {api_key}\r\n{headers}\r\n"
+    )
 }
 
 async fn connect(dev: &Dev) -> RawConn {

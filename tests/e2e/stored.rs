@@ -38,13 +38,18 @@ impl Stored {
         for object in &listing.objects {
             assert_eq!(self.bytes(&object.name).await.len() as u64, object.size, "{}", object.name);
         }
-        listing.objects.iter().map(|o| o.name.strip_prefix(folder).expect("below the folder").to_owned()).collect()
+        listing
+            .objects
+            .iter()
+            .map(|o| o.name.strip_prefix(folder).expect("below the folder").to_owned())
+            .collect()
     }
 
     /// Decodes what an object leads to and answers the frames of the picture.
     pub async fn video_frames(&self, key: &str) -> u64 {
         let streams = decode(self.client.url(key).expect("a URL").into(), &self.api_key).await;
-        let picture = streams.iter().find(|s| s.codec == "h264").unwrap_or_else(|| panic!("{key}: {streams:?}"));
+        let picture =
+            streams.iter().find(|s| s.codec == "h264").unwrap_or_else(|| panic!("{key}: {streams:?}"));
         assert_eq!(picture.size, (320, 180), "{key}");
         assert!(streams.iter().any(|s| s.codec == "aac" && s.frames > 0), "{key} has no sound: {streams:?}");
         picture.frames
@@ -63,7 +68,11 @@ impl Stored {
         }
         assert!(names.len() <= spare, "{folder}: deleted segments are still there: {names:?}");
         let frames = self.video_frames(&format!("{folder}s.m3u8")).await;
-        assert_eq!(frames as f64, (playlist.seconds * f64::from(FRAME_RATE)).round(), "{folder}: {playlist:?}");
+        assert_eq!(
+            frames as f64,
+            (playlist.seconds * f64::from(FRAME_RATE)).round(),
+            "{folder}: {playlist:?}"
+        );
         playlist
     }
 

@@ -15,6 +15,7 @@ use crate::{
     hedge::HedgeBudget,
     ingest::{budget::IngestBudget, sizes::RecentSizes},
     metrics::Metrics,
+    net::Handler,
     policy::Policies,
     routes::Routes,
 };
@@ -90,5 +91,12 @@ impl Frontend {
     /// What is counted, to be registered.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+}
+
+/// Without a router between: paths are looked at raw.
+impl Handler for Arc<Frontend> {
+    async fn handle(&self, request: Request<Body>) -> Response {
+        handle::handle(self.clone(), request).await
     }
 }

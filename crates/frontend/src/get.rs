@@ -27,7 +27,7 @@ pub(crate) async fn get(request: Allowed<'_>, key: ObjectKey, findings: &mut Fin
     let if_none_match = Tags::read(headers, header::IF_NONE_MATCH, true);
     if if_none_match.any {
         // Whoever has anything is told that there is something, which needs no bytes.
-        return head(request, key, findings).await;
+        return Box::pin(head(request, key, findings)).await;
     }
     let (range, if_range) = match conditions::if_range(headers) {
         IfRange::Absent => (conditions::range(headers), None),
@@ -278,7 +278,7 @@ fn add_version(
     facts: PlaylistFacts,
     headers: &mut HeaderMap,
 ) {
-    let remaining_s = meta.expires_at.millis_since(request.frontend.clock.unix_millis()) / 1000;
+    let remaining_s = meta.expires_at.millis_since(request.now) / 1000;
     let settings = request.policy.settings();
     let value = cache_control(settings, key, &meta.attributes, meta.class, facts, remaining_s);
     headers.insert(header::CACHE_CONTROL, value);

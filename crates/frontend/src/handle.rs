@@ -2,7 +2,7 @@
 
 use axum::{body::Body, response::Response};
 use headwater_telemetry::{REQUEST_TARGET, trace_context};
-use headwater_types::{ErrorCode, KeyId, ObjectKey, RequestId};
+use headwater_types::{ErrorCode, KeyId, ObjectKey, RequestId, UnixMillis};
 use http::{HeaderName, HeaderValue, Method, Request, Version, header, request};
 use std::sync::Arc;
 use tracing::Instrument;
@@ -33,6 +33,8 @@ pub(crate) struct Allowed<'a> {
     pub parts: &'a request::Parts,
     pub query: Query<'a>,
     pub id: RequestId,
+    /// When the request came, by the wall clock.
+    pub now: UnixMillis,
     pub policy: &'a Arc<Policy>,
 }
 
@@ -76,7 +78,8 @@ impl Verb {
 /// Answers a request.
 pub(crate) async fn handle(frontend: Arc<Frontend>, request: Request<Body>) -> Response {
     let started = frontend.clock.monotonic();
-    let id = RequestId::new(&*frontend.clock, &*frontend.rng);
+    let now = frontend.clock.unix_millis();
+    let id = RequestId::at(now, &*frontend.rng);
     let (parts, body) = request.into_parts();
     let span =
         tracing::info_span!(target: REQUEST_TARGET, "request", request_id = %id, method = %parts.method);
@@ -84,7 +87,7 @@ pub(crate) async fn handle(frontend: Arc<Frontend>, request: Request<Body>) -> R
     let mut body = RequestBody::new(body);
     let mut known = Known::default();
 
-    let answered = dispatch(&frontend, &parts, &mut body, id, &mut known).instrument(span).await;
+    let answered = dispatch(&frontend, &parts, &mut body, (id, now), &mut known).instrument(span).await;
     let mut response = answered.unwrap_or_else(|problem| {
         known.findings.code = Some(problem.code);
         problem.into_response(id)
@@ -146,7 +149,7 @@ async fn dispatch(
     frontend: &Arc<Frontend>,
     parts: &request::Parts,
     body: &mut RequestBody,
-    id: RequestId,
+    (id, now): (RequestId, UnixMillis),
     known: &mut Known,
 ) -> Result<http::Response<ResponseBody>, Problem> {
     let (name, raw_key) = target::split(parts.uri.path())?;
@@ -179,12 +182,13 @@ async fn dispatch(
         (Resource::Object(key), _) => Action::Write(key.as_str()),
         (Resource::Listing, listing) => Action::List(listing.as_ref().map_or("", |l| l.prefix.as_str())),
     };
-    known.key_id = Some(authorize(frontend, parts, query, known.policy.as_deref(), action)?);
+    known.key_id = Some(authorize(frontend, parts, query, known.policy.as_deref(), action, now)?);
     let Some(policy) = known.policy.clone() else { return Err(forbidden()) };
 
-    let request = Allowed { frontend, parts, query, id, policy: &policy };
+    let request = Allowed { frontend, parts, query, id, now, policy: &policy };
     match (resource, listing) {
-        (Resource::Listing, Some(listing)) => list::list(request, listing).await,
+        // Boxed: the future of a GET, which is most requests, must not be as large as that of a PUT.
+        (Resource::Listing, Some(listing)) => Box::pin(list::list(request, listing)).await,
         (Resource::Listing, None) => {
             Err(Problem::new(ErrorCode::InvalidList, ErrorCode::InvalidList.title()))
         }
@@ -194,8 +198,8 @@ async fn dispatch(
             match known.verb {
                 Verb::Get => get::get(request, key, &mut known.findings).await,
                 Verb::Head => get::head(request, key, &mut known.findings).await,
-                Verb::Delete => delete::delete(request, key, body).await,
-                _ => put::put(request, key, body).await,
+                Verb::Delete => Box::pin(delete::delete(request, key, body)).await,
+                _ => Box::pin(put::put(request, key, body)).await,
             }
         }
     }
@@ -208,8 +212,8 @@ fn authorize(
     query: Query<'_>,
     policy: Option<&Policy>,
     action: Action<'_>,
+    now: UnixMillis,
 ) -> Result<KeyId, Problem> {
-    let now = frontend.clock.unix_millis();
     let presented = credentials::presented(&parts.headers, query);
     let valid = presented.filter_map(|key| frontend.cache.verify(&key, now));
     match decide(policy.map(Policy::id), action, valid) {

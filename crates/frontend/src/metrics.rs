@@ -1,12 +1,13 @@
 //! What is counted on the data plane. Labels are namespaces and fixed words, never keys.
 
 use headwater_telemetry::LATENCY_BUCKETS;
+use parking_lot::RwLock;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 /// Labels of a request. A request of no known namespace has an empty one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -36,9 +37,21 @@ struct BytesLabels {
 
 type Latencies = Family<LatencyLabels, Histogram, fn() -> Histogram>;
 
+/// What requests of the same labels count in: found by one look-up, as a look-up costs as much as a small answer.
+#[derive(Debug)]
+struct Series {
+    requests: Counter,
+    first_byte: Histogram,
+    total: Histogram,
+    bytes_in: Counter,
+    bytes_out: Counter,
+}
+
 /// The metrics of a frontend. Clones count together.
 #[derive(Debug, Clone)]
 pub struct Metrics {
+    /// As many as there are label sets in `requests`.
+    series: Arc<RwLock<HashMap<RequestLabels, Arc<Series>>>>,
     requests: Family<RequestLabels, Counter>,
     first_byte: Latencies,
     total: Latencies,
@@ -54,6 +67,7 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let latencies = || Latencies::new_with_constructor(|| Histogram::new(LATENCY_BUCKETS));
         Self {
+            series: Arc::default(),
             requests: Family::default(),
             first_byte: latencies(),
             total: latencies(),
@@ -103,20 +117,29 @@ impl Metrics {
 
     /// A request was answered, in all its bytes or in part.
     pub(crate) fn answered(&self, labels: &RequestLabels, bytes_in: u64, bytes_out: u64, times: Times) {
-        self.requests.get_or_create(labels).inc();
+        let series = self.series(labels);
+        series.requests.inc();
+        series.first_byte.observe(times.first_byte.as_secs_f64());
+        series.total.observe(times.total.as_secs_f64());
+        series.bytes_in.inc_by(bytes_in);
+        series.bytes_out.inc_by(bytes_out);
+    }
+
+    fn series(&self, labels: &RequestLabels) -> Arc<Series> {
+        if let Some(series) = self.series.read().get(labels) {
+            return series.clone();
+        }
         let latency = LatencyLabels { class: labels.class, verb: labels.verb };
-        self.first_byte.get_or_create(&latency).observe(times.first_byte.as_secs_f64());
-        self.total.get_or_create(&latency).observe(times.total.as_secs_f64());
-        if bytes_in > 0 {
-            self.bytes_in
-                .get_or_create(&BytesLabels { namespace: labels.namespace.clone() })
-                .inc_by(bytes_in);
-        }
-        if bytes_out > 0 {
-            self.bytes_out
-                .get_or_create(&BytesLabels { namespace: labels.namespace.clone() })
-                .inc_by(bytes_out);
-        }
+        let bytes = BytesLabels { namespace: labels.namespace.clone() };
+        let series = Arc::new(Series {
+            requests: self.requests.get_or_create_owned(labels),
+            first_byte: self.first_byte.get_or_create_owned(&latency),
+            total: self.total.get_or_create_owned(&latency),
+            bytes_in: self.bytes_in.get_or_create_owned(&bytes),
+            bytes_out: self.bytes_out.get_or_create_owned(&bytes),
+        });
+        self.series.write().insert(labels.clone(), series.clone());
+        series
     }
 }
 

@@ -19,10 +19,10 @@ where
 {
     let budget = frontend.config.read_budget;
     let started = frontend.clock.monotonic();
+    let mut left = budget;
     let mut retry = Retry::default();
     frontend.hedges.earn();
     loop {
-        let left = budget.saturating_sub(frontend.clock.monotonic().saturating_sub(started));
         let failure = match frontend.routes.get(shard) {
             Some(route) => match ask_members(frontend, shard, &route, left, &call).await {
                 Ok(answer) => return Ok(answer),
@@ -31,7 +31,7 @@ where
             },
             None => None,
         };
-        let left = budget.saturating_sub(frontend.clock.monotonic().saturating_sub(started));
+        left = budget.saturating_sub(frontend.clock.monotonic().saturating_sub(started));
         if left.is_zero() {
             tracing::warn!(%shard, error = ?failure, "no member answered a read in time");
             return Err(unavailable());
@@ -73,15 +73,31 @@ where
     let Some(mut first) = ask(0) else { return Err(StorageError::Unavailable("no members".into())) };
     // The usual case, a member in this process or memory: it answers at once, and no timer is ever armed.
     let polled = poll_fn(|cx| Poll::Ready(first.as_mut().poll(cx))).await;
-    let mut in_flight = FuturesUnordered::new();
-    let mut failure = StorageError::Unavailable("no answer in time".into());
-    let mut next = 1;
-    match polled {
-        Poll::Ready(Err(error)) if !is_answer(&error) => failure = error,
+    let (first, failure) = match polled {
+        Poll::Ready(Err(error)) if !is_answer(&error) => (None, error),
         Poll::Ready(answer) => return answer,
-        Poll::Pending => in_flight.push(first),
-    }
+        Poll::Pending => (Some(first), StorageError::Unavailable("no answer in time".into())),
+    };
+    // Boxed, so that the usual case does not carry the timers of this one around.
+    Box::pin(ask_on(frontend, shard, route, left, call, first, failure)).await
+}
 
+/// Goes on where the first member did not answer at once.
+async fn ask_on<'a, T, F>(
+    frontend: &Frontend,
+    shard: ShardId,
+    route: &'a Route,
+    left: Duration,
+    call: &F,
+    first: Option<Call<'a, T>>,
+    mut failure: StorageError,
+) -> Result<T, StorageError>
+where
+    F: for<'b> Fn(&'b dyn Storage, Epoch, Duration) -> Call<'b, T>,
+{
+    let ask = |index: usize| route.readers.get(index).map(|target| call(&*target.storage, route.epoch, left));
+    let mut in_flight: FuturesUnordered<_> = first.into_iter().collect();
+    let mut next = 1;
     let deadline = tokio::time::sleep(left);
     let moved_on = frontend.routes.moved_on(shard, route.epoch);
     tokio::pin!(deadline, moved_on);

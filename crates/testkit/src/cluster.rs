@@ -70,7 +70,8 @@ impl Cluster {
     pub async fn start(dir: &Path, extra: &[&str]) -> Result<Self> {
         let log = dir.join("cluster.log");
         let mut command = Command::new(binary("xtask"));
-        command.arg("cluster").arg("--dir").arg(dir).args(extra);
+        // Built before the tests: building it now would wait for whoever else builds.
+        command.arg("cluster").arg("--headwater").arg(binary("headwater")).arg("--dir").arg(dir).args(extra);
         let mut runner = Process::start(&mut command, &log)?;
         let document = dir.join("cluster.json");
         let started = until("cluster.json is written", Duration::from_secs(60), || {

@@ -144,7 +144,7 @@ impl InProcess {
             let (net, clock, stopped) = (config.net.clone(), clock.clone(), stop.clone());
             tasks.push(tokio::spawn(async move {
                 let served =
-                    net::serve(listener, frontend.router(), net, NetMetrics::default(), clock, stopped).await;
+                    net::serve(listener, frontend, net, NetMetrics::default(), clock, stopped).await;
                 served.expect("the data plane serves");
             }));
         }

@@ -8,8 +8,8 @@ use anyhow::{Result, bail};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
-use reqwest::{Body, Client, Method, Response, StatusCode};
 use futures_util::future::try_join_all;
+use reqwest::{Body, Client, Method, Response, StatusCode};
 use std::{
     collections::VecDeque,
     fmt::Write as _,
@@ -154,7 +154,13 @@ impl MediaLive {
         self.request(Method::PUT, name, Some(body), gzip).await.map(drop)
     }
 
-    async fn request(&self, method: Method, name: &str, body: Option<Bytes>, gzip: bool) -> Result<StatusCode> {
+    async fn request(
+        &self,
+        method: Method,
+        name: &str,
+        body: Option<Bytes>,
+        gzip: bool,
+    ) -> Result<StatusCode> {
         let mut last = String::new();
         for attempt in 0..=RETRIES {
             if attempt > 0 {
@@ -170,7 +176,13 @@ impl MediaLive {
         bail!("{method} {name} failed {} times, at last: {last}", RETRIES + 1)
     }
 
-    async fn send(&self, method: Method, name: &str, body: Option<Bytes>, gzip: bool) -> reqwest::Result<Response> {
+    async fn send(
+        &self,
+        method: Method,
+        name: &str,
+        body: Option<Bytes>,
+        gzip: bool,
+    ) -> reqwest::Result<Response> {
         let url = format!("{}/{name}{}", self.config.destination, self.suffix());
         let basic = STANDARD.encode(format!("momento:{}", self.config.password));
         let mut request = self.client.request(method, url).header("Authorization", format!("Basic {basic}"));
@@ -180,7 +192,9 @@ impl MediaLive {
         if let Some(body) = body {
             request = if self.config.chunked {
                 let pieces: Vec<_> = body.chunks(64 * 1024).map(Bytes::copy_from_slice).collect();
-                request.body(Body::wrap_stream(futures_util::stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>))))
+                request.body(Body::wrap_stream(futures_util::stream::iter(
+                    pieces.into_iter().map(Ok::<_, std::io::Error>),
+                )))
             } else {
                 request.body(body)
             };

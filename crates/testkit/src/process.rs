@@ -5,7 +5,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// A child process whose output goes to a file. Killed (by its id) when dropped.
@@ -40,16 +40,16 @@ impl Process {
 
     /// Waits for its end, at most `limit`.
     pub async fn wait(&mut self, limit: Duration) -> io::Result<ExitStatus> {
-        let until = Instant::now() + limit;
-        loop {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status);
+        let ended = async {
+            loop {
+                if let Some(status) = self.child.try_wait()? {
+                    return Ok(status);
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
             }
-            if Instant::now() > until {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, format!("still running after {limit:?}")));
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        };
+        let late = |_| Err(io::Error::new(io::ErrorKind::TimedOut, format!("still running after {limit:?}")));
+        tokio::time::timeout(limit, ended).await.unwrap_or_else(late)
     }
 
     /// Sends SIGKILL: the process gets no chance to put anything in order.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-use crate::{Clock, Rng};
+use crate::{Clock, Rng, UnixMillis};
 
 /// A request's id, made by the frontend that accepted it and carried over every hop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -13,8 +13,13 @@ pub struct RequestId(pub u128);
 impl RequestId {
     /// A new id from the given clock and randomness.
     pub fn new(clock: &dyn Clock, rng: &dyn Rng) -> Self {
+        Self::at(clock.unix_millis(), rng)
+    }
+
+    /// A new id of the given time.
+    pub fn at(time: UnixMillis, rng: &dyn Rng) -> Self {
         let random = (u128::from(rng.next_u64()) << 64) | u128::from(rng.next_u64());
-        let millis = u128::from(clock.unix_millis().0 & 0xffff_ffff_ffff) << 80;
+        let millis = u128::from(time.0 & 0xffff_ffff_ffff) << 80;
         let version = 7u128 << 76;
         let variant = 2u128 << 62;
         let random = random & !((0xffff_ffff_ffff_f000_u128 << 64) | (3 << 62));
@@ -32,7 +37,7 @@ impl fmt::Display for RequestId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ManualClock, SeededRng, UnixMillis};
+    use crate::{ManualClock, SeededRng};
 
     #[test]
     fn is_a_uuid_of_version_7_ordered_by_time() {

@@ -17,26 +17,6 @@ pub struct Workspace {
     /// Where cargo builds, whatever decided it (environment, configuration or the default).
     #[serde(rename = "target_directory")]
     pub target: PathBuf,
-    /// The member packages.
-    pub packages: Vec<Package>,
-}
-
-/// One member package.
-#[derive(Debug, Deserialize)]
-pub struct Package {
-    /// As in its `Cargo.toml`.
-    pub name: String,
-    /// Direct dependencies of every kind.
-    pub dependencies: Vec<Dependency>,
-}
-
-/// One direct dependency.
-#[derive(Debug, Deserialize)]
-pub struct Dependency {
-    /// The package depended on.
-    pub name: String,
-    /// `None` for what is linked into the product, else `dev` or `build`.
-    pub kind: Option<String>,
 }
 
 /// How binaries are built.

@@ -1,6 +1,5 @@
 //! One connection from its first byte to its last.
 
-use axum::Router;
 use headwater_types::Clock;
 use hyper::{
     rt::Executor,
@@ -19,6 +18,7 @@ use super::{
     activity::Activity,
     body_phase::BodyPhase,
     config::NetConfig,
+    handler::Handler,
     info::{ConnInfo, ConnectionId, Protocol},
     io::ConnIo,
     linger::linger,
@@ -29,8 +29,8 @@ use super::{
 
 /// What the connections of a listener share.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) router: Router,
+pub(super) struct Shared<H> {
+    pub(super) handler: H,
     pub(super) config: NetConfig,
     pub(super) metrics: NetMetrics,
     pub(super) clock: Arc<dyn Clock>,
@@ -55,8 +55,8 @@ impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Tasks {
 }
 
 /// Serves a connection until it is closed.
-pub(super) async fn run<S: NetStream>(
-    shared: Arc<Shared>,
+pub(super) async fn run<S: NetStream, H: Handler>(
+    shared: Arc<Shared<H>>,
     mut stream: S,
     peer: SocketAddr,
     id: ConnectionId,
@@ -80,7 +80,7 @@ pub(super) async fn run<S: NetStream>(
     let stream = Arc::new(Mutex::new(stream));
     let io = ConnIo::new(stream.clone(), read, protocol, activity.clone(), info.body_phase.clone());
     let service = ConnService {
-        router: shared.router.clone(),
+        handler: shared.handler.clone(),
         info,
         activity: activity.clone(),
         header_count_max: config.header_count_max,
@@ -106,7 +106,7 @@ pub(super) async fn run<S: NetStream>(
 }
 
 /// Lets hyper run until the connection ends, a deadline passes or the process shuts down.
-async fn drive<C>(connection: C, activity: &Activity, shared: &Shared, id: ConnectionId)
+async fn drive<C, H>(connection: C, activity: &Activity, shared: &Shared<H>, id: ConnectionId)
 where
     C: GracefulConnection<Error: Display>,
 {

@@ -1,6 +1,5 @@
 //! The accept loop and the shutdown.
 
-use axum::Router;
 use headwater_types::Clock;
 use std::{io, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, time::timeout};
@@ -10,6 +9,7 @@ use super::{
     acceptor::Acceptor,
     config::{NetConfig, NetConfigError},
     connection::{self, Shared, Tasks},
+    handler::Handler,
     info::ConnectionId,
     metrics::NetMetrics,
 };
@@ -26,7 +26,7 @@ pub struct Drained {
     pub cut: usize,
 }
 
-/// Accepts connections and serves them with `router`: HTTP/1.1 and 1.0, and HTTP/2 by prior knowledge, on one port.
+/// Accepts connections and serves them with `handler`: HTTP/1.1 and 1.0, and HTTP/2 by prior knowledge, on one port.
 ///
 /// Requests carry a [`ConnInfo`](super::ConnInfo) extension. Handlers need not care for TRACE and CONNECT, framing,
 /// header limits, or `Connection: close` after a body that they left unread: all of that is done here. A handler goes
@@ -38,9 +38,9 @@ pub struct Drained {
 ///
 /// # Errors
 /// Only for a configuration that is out of range. Failed accepts are counted, logged and tried again.
-pub async fn serve<A: Acceptor>(
+pub async fn serve<A: Acceptor, H: Handler>(
     mut acceptor: A,
-    router: Router,
+    handler: H,
     config: NetConfig,
     metrics: NetMetrics,
     clock: Arc<dyn Clock>,
@@ -49,7 +49,7 @@ pub async fn serve<A: Acceptor>(
     config.validate()?;
     let slots = Arc::new(Semaphore::new(config.connections_max));
     let tasks = Tasks::default();
-    let shared = Arc::new(Shared { router, config, metrics, clock, tasks, shutdown });
+    let shared = Arc::new(Shared { handler, config, metrics, clock, tasks, shutdown });
     let mut failures = AcceptFailures::default();
     let mut next_id = 0;
     loop {
@@ -120,7 +120,7 @@ struct AcceptFailures {
 
 impl AcceptFailures {
     /// How long to wait before the next accept, if at all.
-    fn note(&mut self, error: &io::Error, shared: &Shared) -> Option<Duration> {
+    fn note(&mut self, error: &io::Error, shared: &Shared<impl Handler>) -> Option<Duration> {
         use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
         // The peer gave up before we came to it: says nothing about the next one.
         if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {

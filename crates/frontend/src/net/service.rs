@@ -1,14 +1,14 @@
-//! Between hyper and the router: what no handler can forget.
+//! Between hyper and the handler: what no handler can forget.
 
-use axum::{Router, body::Body};
+use axum::body::Body;
 use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::{Body as _, Incoming};
 use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc};
-use tower::Service as _;
 
 use super::{
     activity::Activity,
     checks,
+    handler::Handler,
     info::ConnInfo,
     request_body::{BodyEnded, RequestBody},
     response_body::ResponseBody,
@@ -16,14 +16,14 @@ use super::{
 
 /// Serves the requests of one connection.
 #[derive(Debug, Clone)]
-pub(super) struct ConnService {
-    pub(super) router: Router,
+pub(super) struct ConnService<H> {
+    pub(super) handler: H,
     pub(super) info: ConnInfo,
     pub(super) activity: Arc<Activity>,
     pub(super) header_count_max: usize,
 }
 
-impl hyper::service::Service<Request<Incoming>> for ConnService {
+impl<H: Handler> hyper::service::Service<Request<Incoming>> for ConnService<H> {
     type Response = Response<ResponseBody>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
@@ -41,11 +41,11 @@ impl hyper::service::Service<Request<Incoming>> for ConnService {
         };
         let refusal = checks::refusal(&parts, self.header_count_max);
         parts.extensions.insert(self.info.clone());
-        let mut router = self.router.clone();
+        let handler = self.handler.clone();
         Box::pin(async move {
             let mut response = match refusal {
                 Some(code) => checks::answer(code),
-                None => router.call(Request::from_parts(parts, body)).await?,
+                None => handler.handle(Request::from_parts(parts, body)).await,
             };
             // Input is left over that is not a request: hyper closes, and says so here (RFC 9112 section 9.6).
             let is_cut = ended.is_some_and(|ended| !ended.get());

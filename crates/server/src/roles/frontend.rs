@@ -138,10 +138,9 @@ impl DataPlane {
             net_metrics.register(registry);
         });
         let net_config = NetConfig { drain_timeout: self.drain, ..NetConfig::default() };
-        let router = frontend.router();
         let clock = self.clock;
         let serving = tokio::spawn(async move {
-            let drained = net::serve(listener, router, net_config, net_metrics, clock, stop).await?;
+            let drained = net::serve(listener, frontend, net_config, net_metrics, clock, stop).await?;
             tracing::info!(?drained, "data plane closed");
             Ok(())
         });

@@ -2,7 +2,9 @@
 
 use futures_util::StreamExt;
 use headwater_types::{SeededRng, SystemClock};
+use redb::Durability;
 use std::{sync::Arc, time::Duration};
+use tokio::sync::oneshot;
 
 use super::{LIMIT, create_namespace, map, single, start};
 use crate::{
@@ -87,10 +89,24 @@ async fn a_restart_from_a_snapshot_ignores_a_torn_one() {
 async fn a_proposal_out_of_time_is_unknown_and_may_be_repeated() {
     let dir = tempfile::tempdir().unwrap();
     let meta = single(dir.path()).await;
-    let late = meta.propose(create_namespace("live"), Duration::ZERO).await;
+    // Another writer holds the log, so that nothing can be committed within the limit.
+    let (held, is_held) = oneshot::channel();
+    let (release, released) = oneshot::channel();
+    let db = meta.db.clone();
+    let holder = tokio::task::spawn_blocking(move || {
+        db.write(Durability::None, |_| {
+            held.send(()).unwrap();
+            released.blocking_recv().unwrap();
+            Ok(())
+        })
+    });
+    is_held.await.unwrap();
+    let late = meta.propose(create_namespace("live"), Duration::from_millis(20)).await;
     assert!(matches!(late, Err(MetaError::Unknown(_))), "{late:?}");
+    release.send(()).unwrap();
+    holder.await.unwrap().unwrap();
     let again = meta.propose(create_namespace("live"), LIMIT).await.unwrap();
-    assert!(matches!(again.outcome, Outcome::Namespace { .. } | Outcome::Refused { .. }), "{again:?}");
+    assert!(matches!(&again.outcome, Outcome::Refused { code, .. } if code == "exists"), "{again:?}");
     assert_eq!(meta.linearizable_read(LIMIT).await.unwrap().namespaces.len(), 1);
     let huge = Command::RevokeKey {
         id: headwater_types::KeyId("x".repeat(crate::limits::COMMAND_BYTES_MAX).into()),
