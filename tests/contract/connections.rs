@@ -46,7 +46,8 @@ async fn http2_with_prior_knowledge_does_the_same() {
     let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
     let url = |key: &str| format!("http://{}/cache/live/{key}", origin.cluster.addresses[0]);
     let body = vec![7u8; 3 << 20];
-    let put = client.put(url("k.ts")).bearer_auth(&origin.keys.encoder).body(body.clone()).send().await.unwrap();
+    let put =
+        client.put(url("k.ts")).bearer_auth(&origin.keys.encoder).body(body.clone()).send().await.unwrap();
     assert_eq!(put.status(), 201);
     assert_eq!(put.version(), reqwest::Version::HTTP_2);
     let get = client.get(url("k.ts")).bearer_auth(&origin.keys.player).send().await.unwrap();
@@ -90,7 +91,8 @@ async fn any_frontend_shows_every_answered_write_at_once() {
     for i in 0..200u32 {
         let body = i.to_string();
         let at = (i % 2) as usize;
-        let put = origin.request_at(at, "PUT", "/cache/live/d/p.m3u8", &origin.encoder(), body.as_bytes()).await;
+        let put =
+            origin.request_at(at, "PUT", "/cache/live/d/p.m3u8", &origin.encoder(), body.as_bytes()).await;
         assert!(put.status < 300);
         let get = origin.request_at(1 - at, "GET", "/cache/live/d/p.m3u8", &origin.player(), b"").await;
         assert_eq!(get.text(), body, "the playlist went back in time");

@@ -91,7 +91,9 @@ async fn a_revoked_key_is_refused_within_a_second_on_a_live_connection() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(1), refused).await.expect("the revoked key works after a second");
+    tokio::time::timeout(Duration::from_secs(1), refused)
+        .await
+        .expect("the revoked key works after a second");
 }
 
 #[tokio::test]
@@ -99,7 +101,8 @@ async fn a_refusal_comes_before_the_body_and_is_received_whole() {
     let origin = Origin::start().await;
     for headers in ["", "Expect: 100-continue\r\n"] {
         let mut conn = origin.conn().await;
-        let head = format!("PUT /cache/live/k.ts HTTP/1.1\r\nHost: o\r\nContent-Length: 5000000\r\n{headers}\r\n");
+        let head =
+            format!("PUT /cache/live/k.ts HTTP/1.1\r\nHost: o\r\nContent-Length: 5000000\r\n{headers}\r\n");
         conn.send(head).await.unwrap();
         // No byte of the body was sent: the answer must come all the same, and be final.
         let (status, _) = conn.head().await.unwrap();

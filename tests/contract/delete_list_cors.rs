@@ -44,8 +44,9 @@ fn names(page: &Value) -> Vec<String> {
 #[tokio::test]
 async fn listing_pages_prefixes_and_folding() {
     let origin = Origin::start().await;
-    let mut all: Vec<String> =
-        (0..25).flat_map(|i| [format!("a/{i:02}.ts"), format!("b/v{i}/x.m4s"), format!("top{i}.txt")]).collect();
+    let mut all: Vec<String> = (0..25)
+        .flat_map(|i| [format!("a/{i:02}.ts"), format!("b/v{i}/x.m4s"), format!("top{i}.txt")])
+        .collect();
     for key in &all {
         expect(&origin.put(key, b"abc").await, 201, "");
     }

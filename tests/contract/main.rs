@@ -1,5 +1,7 @@
 //! The HTTP contract, sentence by sentence, over real sockets and the whole in-process cluster: `docs/http.md`.
 
+#![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
 mod addressing;
 mod connections;
 mod credentials;

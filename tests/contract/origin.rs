@@ -56,7 +56,14 @@ impl Origin {
     }
 
     /// One request on a connection of its own, at one of the frontends.
-    pub async fn request_at(&self, at: usize, method: &str, target: &str, headers: &str, body: &[u8]) -> RawResponse {
+    pub async fn request_at(
+        &self,
+        at: usize,
+        method: &str,
+        target: &str,
+        headers: &str,
+        body: &[u8],
+    ) -> RawResponse {
         let mut conn = self.conn_at(at).await;
         let request = Self::bytes(method, target, headers, body);
         if method == "HEAD" {

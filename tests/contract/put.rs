@@ -94,8 +94,10 @@ async fn types_encodings_and_metadata_are_stored() {
 async fn framing_chunked_length_and_none() {
     let origin = Origin::start().await;
     let mut conn = origin.conn().await;
-    let head =
-        format!("PUT /cache/live/c.ts HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\n{}\r\n", origin.encoder());
+    let head = format!(
+        "PUT /cache/live/c.ts HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\n{}\r\n",
+        origin.encoder()
+    );
     let response = conn.exchange(format!("{head}3\r\nabc\r\n4;ext=1\r\ndefg\r\n0\r\n\r\n")).await.unwrap();
     expect(&response, 201, "");
     // The connection goes on.
@@ -109,7 +111,9 @@ async fn framing_chunked_length_and_none() {
 async fn expect_continue_gets_100_or_the_refusal() {
     let origin = Origin::start().await;
     let head = |key: &str, auth: &str, length: usize| {
-        format!("PUT /cache/live/{key} HTTP/1.1\r\nHost: o\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n{auth}\r\n")
+        format!(
+            "PUT /cache/live/{key} HTTP/1.1\r\nHost: o\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n{auth}\r\n"
+        )
     };
     let mut conn = origin.conn().await;
     conn.send(head("k.ts", &origin.encoder(), 3)).await.unwrap();
@@ -134,7 +138,10 @@ async fn empty_bodies_are_probes_on_media_and_objects_elsewhere() {
     let chunked = "Transfer-Encoding: chunked\r\n";
     for key in ["p.m3u8", "s.ts", "s.mpd", "i.mp4"] {
         expect(&origin.put(key, b"").await, 204, "");
-        let head = format!("PUT /cache/live/{key} HTTP/1.1\r\nHost: o\r\n{chunked}{}\r\n0\r\n\r\n", origin.encoder());
+        let head = format!(
+            "PUT /cache/live/{key} HTTP/1.1\r\nHost: o\r\n{chunked}{}\r\n0\r\n\r\n",
+            origin.encoder()
+        );
         expect(&origin.conn().await.exchange(head).await.unwrap(), 204, "");
     }
     assert_eq!(origin.get("p.m3u8").await.body, b"#EXTM3U\n", "nothing was overwritten");
@@ -157,12 +164,19 @@ async fn sizes_at_the_limit_and_one_past() {
     }
     // Content-Length says so: refused before the body.
     let mut conn = origin.conn().await;
-    let head = format!("PUT /cache/live/past.ts HTTP/1.1\r\nHost: o\r\nContent-Length: {}\r\n{}\r\n", max + 1, origin.encoder());
+    let head = format!(
+        "PUT /cache/live/past.ts HTTP/1.1\r\nHost: o\r\nContent-Length: {}\r\n{}\r\n",
+        max + 1,
+        origin.encoder()
+    );
     conn.send(head).await.unwrap();
     expect(&conn.response().await.unwrap(), 413, "too_large");
     // Chunked: refused when the count passes.
     let mut conn = origin.conn().await;
-    let head = format!("PUT /cache/live/past.ts HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\n{}\r\n", origin.encoder());
+    let head = format!(
+        "PUT /cache/live/past.ts HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\n{}\r\n",
+        origin.encoder()
+    );
     conn.send(head).await.unwrap();
     conn.send(format!("{:x}\r\n", max + 1)).await.unwrap();
     conn.send(&body).await.unwrap();
@@ -170,7 +184,10 @@ async fn sizes_at_the_limit_and_one_past() {
     expect(&origin.get("past.ts").await, 404, "not_found");
     // Chunked, at the limit.
     let mut conn = origin.conn().await;
-    let head = format!("PUT /cache/live/chunked.ts HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\n{}\r\n", origin.encoder());
+    let head = format!(
+        "PUT /cache/live/chunked.ts HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\n{}\r\n",
+        origin.encoder()
+    );
     conn.send(format!("{head}{max:x}\r\n")).await.unwrap();
     conn.send(&body[..max]).await.unwrap();
     expect(&conn.exchange("\r\n0\r\n\r\n").await.unwrap(), 201, "");
@@ -186,7 +203,11 @@ async fn digests_are_checked() {
     expect(&origin.put_with("x.ts", &md5(b"other"), b"body").await, 400, "digest_mismatch");
     expect(&origin.put_with("x.ts", &sha(b"other"), b"body").await, 400, "digest_mismatch");
     expect(&origin.put_with("x.ts", "Content-MD5: short\r\n", b"body").await, 400, "malformed_digest");
-    expect(&origin.put_with("x.ts", "Content-Digest: sha-256=:!:\r\n", b"body").await, 400, "malformed_digest");
+    expect(
+        &origin.put_with("x.ts", "Content-Digest: sha-256=:!:\r\n", b"body").await,
+        400,
+        "malformed_digest",
+    );
     expect(&origin.get("x.ts").await, 404, "not_found");
 }
 
@@ -198,9 +219,17 @@ async fn preconditions_and_content_range() {
     expect(&created, 201, "");
     expect(&origin.put_with("k.ts", "If-None-Match: *\r\n", b"x").await, 412, "precondition_failed");
     let etag = created.header("etag").unwrap();
-    expect(&origin.put_with("k.ts", "If-Match: \"00000000000000000000000000000000\"\r\n", b"x").await, 412, "precondition_failed");
+    expect(
+        &origin.put_with("k.ts", "If-Match: \"00000000000000000000000000000000\"\r\n", b"x").await,
+        412,
+        "precondition_failed",
+    );
     expect(&origin.put_with("k.ts", &format!("If-Match: {etag}\r\n"), b"two").await, 204, "");
-    expect(&origin.put_with("k.ts", &format!("If-Match: {etag}\r\n"), b"x").await, 412, "precondition_failed");
+    expect(
+        &origin.put_with("k.ts", &format!("If-Match: {etag}\r\n"), b"x").await,
+        412,
+        "precondition_failed",
+    );
     expect(&origin.put_with("k.ts", "Content-Range: bytes 0-1/*\r\n", b"xx").await, 400, "content_range");
     assert_eq!(origin.get("k.ts").await.body, b"two");
 }
@@ -208,9 +237,12 @@ async fn preconditions_and_content_range() {
 #[tokio::test]
 async fn a_cut_body_closes_the_connection_and_leaves_nothing() {
     let origin = Origin::start().await;
-    for (framing, part) in [("Content-Length: 100\r\n", "half"), ("Transfer-Encoding: chunked\r\n", "4\r\nhalf\r\n")] {
+    for (framing, part) in
+        [("Content-Length: 100\r\n", "half"), ("Transfer-Encoding: chunked\r\n", "4\r\nhalf\r\n")]
+    {
         let mut conn = origin.conn().await;
-        let head = format!("PUT /cache/live/cut.ts HTTP/1.1\r\nHost: o\r\n{framing}{}\r\n{part}", origin.encoder());
+        let head =
+            format!("PUT /cache/live/cut.ts HTTP/1.1\r\nHost: o\r\n{framing}{}\r\n{part}", origin.encoder());
         conn.send(head).await.unwrap();
         conn.finish().await.unwrap();
         let rest = String::from_utf8(conn.rest().await.unwrap()).unwrap();

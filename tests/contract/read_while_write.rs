@@ -6,8 +6,10 @@ use std::time::Duration;
 
 async fn open_put(origin: &Origin, key: &str) -> RawConn {
     let mut conn = origin.conn().await;
-    let head =
-        format!("PUT /cache/live/{key} HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\n{}\r\n", origin.encoder());
+    let head = format!(
+        "PUT /cache/live/{key} HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\n{}\r\n",
+        origin.encoder()
+    );
     conn.send(head).await.unwrap();
     conn
 }

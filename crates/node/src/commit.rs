@@ -44,7 +44,12 @@ impl Staged {
 impl StorageNode {
     /// Drives a staged version until it is clean. Runs as a task of its own: whoever asked for the write may give up
     /// waiting, the version may not be given up. Readers that follow `arrival` get their clean end then.
-    pub(crate) fn drive(self: &Arc<Self>, staged: Arc<Staged>, opened: Vec<Outgoing>, arrival: Option<Arrival>) {
+    pub(crate) fn drive(
+        self: &Arc<Self>,
+        staged: Arc<Staged>,
+        opened: Vec<Outgoing>,
+        arrival: Option<Arrival>,
+    ) {
         let node = self.clone();
         self.tasks().spawn(async move {
             tokio::select! {

@@ -11,13 +11,18 @@ use crate::node::{StorageNode, refused};
 const TOMBSTONE_KEPT: Duration = Duration::from_secs(600);
 
 impl StorageNode {
-    pub(crate) async fn do_delete(self: &Arc<Self>, request: DeleteRequest) -> Result<DeleteReply, StorageError> {
+    pub(crate) async fn do_delete(
+        self: &Arc<Self>,
+        request: DeleteRequest,
+    ) -> Result<DeleteReply, StorageError> {
         match tokio::time::timeout(request.remaining, self.delete_now(&request)).await {
             Ok(result) => result,
             Err(_) => {
                 let core = self.shard(request.shard).lock();
                 Err(match core.staged_by(&request.object, request.request_id) {
-                    Some(_) => StorageError::OutcomeUnknown("not every member has acknowledged in time".into()),
+                    Some(_) => {
+                        StorageError::OutcomeUnknown("not every member has acknowledged in time".into())
+                    }
                     None => StorageError::Unavailable("a member of the shard is out of reach".into()),
                 })
             }
@@ -35,7 +40,8 @@ impl StorageNode {
         let repeat = newest.record().filter(|record| record.request_ids.contains(&request.request_id));
         if let Some(record) = repeat {
             let version = record.meta.version;
-            let staged = self.shard(request.shard).lock().staged_by(&request.object, request.request_id).cloned();
+            let staged =
+                self.shard(request.shard).lock().staged_by(&request.object, request.request_id).cloned();
             drop(lock);
             if let Some(staged) = staged {
                 self.until_clean(&staged, request.remaining).await?;

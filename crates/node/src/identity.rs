@@ -75,9 +75,10 @@ impl Identity {
 
         let path = data_dir.join("node.json");
         let before = match fs::read(&path) {
-            Ok(bytes) => Some(serde_json::from_slice::<Document>(&bytes).map_err(|e| {
-                IdentityError::Malformed { path: path.clone(), problem: e.to_string() }
-            })?),
+            Ok(bytes) => Some(
+                serde_json::from_slice::<Document>(&bytes)
+                    .map_err(|e| IdentityError::Malformed { path: path.clone(), problem: e.to_string() })?,
+            ),
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
             Err(e) => return Err(io(&path)(e)),
         };
@@ -85,7 +86,8 @@ impl Identity {
             return Err(IdentityError::OtherNode { path: data_dir.to_owned(), found, expected: node });
         }
         let incarnation = Incarnation(before.map_or(0, |d| d.incarnation.0) + 1);
-        write_durably(data_dir, &path, &Document { format: 1, node_id: node, incarnation }).map_err(io(&path))?;
+        write_durably(data_dir, &path, &Document { format: 1, node_id: node, incarnation })
+            .map_err(io(&path))?;
         Ok(Self { member: Member { node, incarnation }, _lock: lock })
     }
 

@@ -62,7 +62,8 @@ impl StorageNode {
 
     async fn beacon(&self, peer: Member) {
         let call = self.peer(peer);
-        let answer = tokio::time::timeout(SUSPECT_AFTER / 2, call.beacon(self.member(), self.map_version())).await;
+        let answer =
+            tokio::time::timeout(SUSPECT_AFTER / 2, call.beacon(self.member(), self.map_version())).await;
         match answer {
             Ok(Ok((from, _))) if from == peer => self.links().hear(peer, self.clock().monotonic()),
             Ok(Ok((from, _))) => tracing::debug!(%peer, %from, "another incarnation answers"),

@@ -48,7 +48,8 @@ pub struct NodeMetrics {
 impl NodeMetrics {
     /// The metrics of the nodes of these zones, registered as one family each.
     pub fn register(registry: &mut Registry, zones: &[ZoneName]) -> Vec<Self> {
-        let counter = |r: &mut Registry, name, help| family(r, name, help, Family::<Zone, Counter>::default());
+        let counter =
+            |r: &mut Registry, name, help| family(r, name, help, Family::<Zone, Counter>::default());
         let gauge = |r: &mut Registry, name, help| family(r, name, help, Family::<Zone, Gauge>::default());
         let r = registry;
         let puts = counter(r, "node_puts", "PUTs that every member acknowledged");

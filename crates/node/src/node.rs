@@ -2,8 +2,8 @@
 
 use headwater_meta::{Command, MetaCache, MetaError, MetaStore, NodeRecord, Outcome};
 use headwater_proto::{
-    BodyPieces, DeleteReply, DeleteRequest, GetReply, GetRequest, HeadReply, HeadRequest, ListReply, ListRequest,
-    PutReply, PutRequest, ReplicateBegin, Replication, ReplicationPieces, Storage, StorageError,
+    BodyPieces, DeleteReply, DeleteRequest, GetReply, GetRequest, HeadReply, HeadRequest, ListReply,
+    ListRequest, PutReply, PutRequest, ReplicateBegin, Replication, ReplicationPieces, Storage, StorageError,
     directory::Directory,
 };
 use headwater_store::Tier;
@@ -197,9 +197,12 @@ impl StorageNode {
     /// Installs every newer configuration that the watched map has.
     async fn run_map(self: Arc<Self>) {
         let mut version = self.deps.cache.subscribe();
-        while version.changed().await.is_ok() {
-            version.borrow_and_update();
+        // Install after subscribing: a change in between would go unnoticed otherwise.
+        loop {
             self.install_map();
+            if version.changed().await.is_err() {
+                return;
+            }
         }
     }
 
@@ -295,7 +298,11 @@ impl fmt::Debug for StorageNode {
 
 /// Tells the metadata about nodes that have started, several at once where one process holds them. Returns the map
 /// version from which on they are known.
-pub async fn register(meta: &dyn MetaStore, nodes: Vec<NodeRecord>, limit: Duration) -> Result<u64, StartError> {
+pub async fn register(
+    meta: &dyn MetaStore,
+    nodes: Vec<NodeRecord>,
+    limit: Duration,
+) -> Result<u64, StartError> {
     let applied = meta.propose(Command::RegisterNodes { nodes }, limit).await?;
     match applied.outcome {
         Outcome::Refused { message, .. } => Err(StartError::Refused(message)),
@@ -342,7 +349,11 @@ impl Storage for NodeService {
 
 #[async_trait::async_trait]
 impl Replication for NodeService {
-    async fn replicate(&self, begin: ReplicateBegin, pieces: ReplicationPieces) -> Result<Version, StorageError> {
+    async fn replicate(
+        &self,
+        begin: ReplicateBegin,
+        pieces: ReplicationPieces,
+    ) -> Result<Version, StorageError> {
         self.0.do_replicate(begin, pieces).await
     }
 

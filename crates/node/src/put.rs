@@ -73,7 +73,8 @@ impl StorageNode {
         let opened = peers.iter().map(|peer| self.open_arriving(&request, *peer, &arrival)).collect();
         let end = self.receive(&request, body, &mut arrival).await?;
 
-        match tokio::time::timeout(request.remaining, self.store_whole(&request, end, arrival, opened)).await {
+        match tokio::time::timeout(request.remaining, self.store_whole(&request, end, arrival, opened)).await
+        {
             Ok(result) => result,
             Err(_) => Err(self.given_up(&request)),
         }
@@ -127,7 +128,9 @@ impl StorageNode {
         let record = self.new_record(request, end, &arrival, &newest);
         if !self.tier().fits(request.object.namespace, record.cost()) {
             let bytes = end.size;
-            return Err(StorageError::Overloaded(format!("{bytes} bytes do not fit the hot capacity of the namespace")));
+            return Err(StorageError::Overloaded(format!(
+                "{bytes} bytes do not fit the hot capacity of the namespace"
+            )));
         }
         let staged = self.stage(request.shard, request.epoch, record)?;
         drop(lock);
@@ -140,7 +143,12 @@ impl StorageNode {
     }
 
     /// Gives a record its version and stages it. From here on it can only become clean.
-    pub(crate) fn stage(&self, shard: ShardId, epoch: Epoch, mut record: Record) -> Result<Arc<Staged>, StorageError> {
+    pub(crate) fn stage(
+        &self,
+        shard: ShardId,
+        epoch: Epoch,
+        mut record: Record,
+    ) -> Result<Arc<Staged>, StorageError> {
         let mut core = self.shard(shard).lock();
         let version = core.next_version(epoch).map_err(|r| refused(&core, r, self.map_version()))?;
         Arc::make_mut(&mut record.meta).version = version;
@@ -150,13 +158,7 @@ impl StorageNode {
     }
 
     /// The record of a whole body; its version comes when it is staged.
-    fn new_record(
-        &self,
-        request: &PutRequest,
-        end: BodyEnd,
-        arrival: &Arrival,
-        newest: &Newest,
-    ) -> Record {
+    fn new_record(&self, request: &PutRequest, end: BodyEnd, arrival: &Arrival, newest: &Newest) -> Record {
         let now = self.clock().unix_millis();
         Record {
             object: request.object.clone(),
@@ -197,7 +199,8 @@ impl StorageNode {
 
     /// Time is up: nothing was done, unless a version of this request is staged or stored.
     fn given_up(&self, request: &PutRequest) -> StorageError {
-        let staged = self.shard(request.shard).lock().staged_by(&request.object, request.request_id).is_some();
+        let staged =
+            self.shard(request.shard).lock().staged_by(&request.object, request.request_id).is_some();
         if staged {
             StorageError::OutcomeUnknown("not every member has acknowledged in time".into())
         } else {
@@ -206,11 +209,7 @@ impl StorageNode {
     }
 
     /// The newest version of a key, staged ones included. Under the key's lock it stays the newest.
-    pub(crate) async fn newest(
-        &self,
-        object: &ObjectId,
-        shard: ShardId,
-    ) -> Result<Newest, StorageError> {
+    pub(crate) async fn newest(&self, object: &ObjectId, shard: ShardId) -> Result<Newest, StorageError> {
         if let Some(staged) = self.shard(shard).lock().newest_staged(object) {
             return Ok(Newest::Staged(staged.clone()));
         }

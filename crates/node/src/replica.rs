@@ -1,7 +1,9 @@
 //! The other end of the chain: taking replicated writes in.
 
 use futures_util::StreamExt;
-use headwater_proto::{Arriving, Replicate, ReplicateBegin, ReplicateCommit, ReplicationPieces, StorageError};
+use headwater_proto::{
+    Arriving, Replicate, ReplicateBegin, ReplicateCommit, ReplicationPieces, StorageError,
+};
 use headwater_store::{Inserted, Record};
 use headwater_types::{Chunks, ObjectMeta, Version};
 use std::sync::Arc;
@@ -47,7 +49,8 @@ impl StorageNode {
 
     fn check_replicate(&self, begin: &ReplicateBegin) -> Result<(), StorageError> {
         let core = self.shard(begin.shard).lock();
-        core.check_replicate(begin.epoch, begin.from).map_err(|r: Refusal| refused(&core, r, self.map_version()))
+        core.check_replicate(begin.epoch, begin.from)
+            .map_err(|r: Refusal| refused(&core, r, self.map_version()))
     }
 
     /// Holds a version, then acknowledges. From here on this member may serve it.
@@ -64,7 +67,8 @@ impl StorageNode {
         {
             let mut core = self.shard(begin.shard).lock();
             // The epoch may have changed while the body arrived: a lower one is rejected to the last moment.
-            core.check_replicate(begin.epoch, begin.from).map_err(|r| refused(&core, r, self.map_version()))?;
+            core.check_replicate(begin.epoch, begin.from)
+                .map_err(|r| refused(&core, r, self.map_version()))?;
             if core.is_late_duplicate(version) {
                 return Ok(version);
             }
@@ -95,7 +99,9 @@ impl StorageNode {
                 self.metrics().replicated.inc();
                 Ok(version)
             }
-            Ok(Inserted::DoesNotFit) => Err(StorageError::Overloaded("the object does not fit this member".into())),
+            Ok(Inserted::DoesNotFit) => {
+                Err(StorageError::Overloaded("the object does not fit this member".into()))
+            }
             Err(error) => Err(StorageError::Unavailable(error.to_string())),
         }
     }

@@ -100,7 +100,9 @@ impl ShardCore {
     /// be installed first, which is up to the caller.
     pub fn check_replicate(&self, epoch: Epoch, from: Member) -> Result<(), Refusal> {
         match &self.entry {
-            Some(entry) if entry.epoch == epoch && entry.head == from && entry.writers().any(|m| m == self.me) => {
+            Some(entry)
+                if entry.epoch == epoch && entry.head == from && entry.writers().any(|m| m == self.me) =>
+            {
                 Ok(())
             }
             _ => Err(Refusal::WrongEpoch(self.epoch())),
@@ -130,7 +132,10 @@ impl ShardCore {
     /// The staged version that a request made.
     pub fn staged_by(&self, object: &ObjectId, request: RequestId) -> Option<&Arc<Staged>> {
         let versions = self.dirty.get(object)?;
-        versions.iter().filter_map(|v| self.staged.get(v)).find(|s| s.record.request_ids.first() == Some(&request))
+        versions
+            .iter()
+            .filter_map(|v| self.staged.get(v))
+            .find(|s| s.record.request_ids.first() == Some(&request))
     }
 
     /// Whether the key has a staged version.

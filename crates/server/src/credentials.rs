@@ -34,10 +34,12 @@ impl Credentials {
         namespace: &NamespaceName,
     ) -> Result<Self> {
         if let Ok(bytes) = fs::read(path) {
-            return serde_json::from_slice(&bytes).with_context(|| format!("{} is malformed", path.display()));
+            return serde_json::from_slice(&bytes)
+                .with_context(|| format!("{} is malformed", path.display()));
         }
         let id = bootstrap::ensure_namespace(store, namespace.clone(), NamespaceSettings::default()).await?;
-        let issue = |namespace, permission| bootstrap::issue_key(store, rng, namespace, permission, None, None);
+        let issue =
+            |namespace, permission| bootstrap::issue_key(store, rng, namespace, permission, None, None);
         let credentials = Self {
             namespace: namespace.clone(),
             encoder_api_key: issue(Some(id), Permission::ReadWrite).await?.reveal(),

@@ -87,7 +87,8 @@ pub async fn run(options: DevOptions) -> Result<()> {
     let readiness = Readiness::new();
     let started = readiness.condition("started");
 
-    let raft_config = RaftMetaConfig { bootstrap: true, ..RaftMetaConfig::new(1, options.data_dir.join("meta")) };
+    let raft_config =
+        RaftMetaConfig { bootstrap: true, ..RaftMetaConfig::new(1, options.data_dir.join("meta")) };
     let raft = RaftMeta::start(raft_config, clock.clone()).await.context("metadata")?;
     metrics.register(|registry| raft.metrics().register(registry));
     raft.ready(META_WAIT).await?;

@@ -5,12 +5,16 @@ use headwater_frontend::{
     Frontend, FrontendConfig, FrontendParts,
     net::{self, NetConfig, NetMetrics},
 };
-use headwater_meta::{MetaCache, MetaStore, NamespaceSettings, Permission, RaftMeta, RaftMetaConfig, bootstrap};
+use headwater_meta::{
+    MetaCache, MetaStore, NamespaceSettings, Permission, RaftMeta, RaftMetaConfig, bootstrap,
+};
 use headwater_node::{Identity, NodeConfig, NodeDeps, NodeMetrics, StorageNode, node};
 use headwater_proto::directory::LocalDirectory;
 use headwater_store::{HotConfig, HotTier};
 use headwater_telemetry::AccessLog;
-use headwater_types::{ApiKey, Clock, KeyId, NamespaceId, NamespaceName, NodeId, Rng, SystemClock, SystemRng, ZoneName};
+use headwater_types::{
+    ApiKey, Clock, KeyId, NamespaceId, NamespaceName, NodeId, Rng, SystemClock, SystemRng, ZoneName,
+};
 use prometheus_client::registry::Registry;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -82,7 +86,8 @@ impl InProcess {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let rng: Arc<dyn Rng> = Arc::new(SystemRng);
         let stop = CancellationToken::new();
-        let raft_config = RaftMetaConfig { bootstrap: true, ..RaftMetaConfig::new(1, dir.path().join("meta")) };
+        let raft_config =
+            RaftMetaConfig { bootstrap: true, ..RaftMetaConfig::new(1, dir.path().join("meta")) };
         let raft = RaftMeta::start(raft_config, clock.clone()).await?;
         raft.ready(Duration::from_secs(10)).await?;
         let store: Arc<dyn MetaStore> = raft.clone();
@@ -143,8 +148,7 @@ impl InProcess {
             });
             let (net, clock, stopped) = (config.net.clone(), clock.clone(), stop.clone());
             tasks.push(tokio::spawn(async move {
-                let served =
-                    net::serve(listener, frontend, net, NetMetrics::default(), clock, stopped).await;
+                let served = net::serve(listener, frontend, net, NetMetrics::default(), clock, stopped).await;
                 served.expect("the data plane serves");
             }));
         }
@@ -181,7 +185,8 @@ impl InProcess {
     ) -> Result<ApiKey> {
         let prefix = prefix.map(str::to_owned);
         let key =
-            bootstrap::issue_key(self.store.as_ref(), self.rng.as_ref(), namespace, permission, prefix, None).await?;
+            bootstrap::issue_key(self.store.as_ref(), self.rng.as_ref(), namespace, permission, prefix, None)
+                .await?;
         self.settle().await?;
         Ok(key)
     }

@@ -140,7 +140,9 @@ impl RawConn {
     /// Reads exactly so many bytes.
     pub async fn exactly(&mut self, count: usize) -> Result<Vec<u8>> {
         while self.unread.len() < count {
-            self.fill().await.with_context(|| format!("the connection ended {} bytes early", count - self.unread.len()))?;
+            self.fill()
+                .await
+                .with_context(|| format!("the connection ended {} bytes early", count - self.unread.len()))?;
         }
         Ok(self.unread.drain(..count).collect())
     }
@@ -162,7 +164,9 @@ impl RawConn {
     }
 
     async fn fill(&mut self) -> Result<()> {
-        let read = timeout(LIMIT, self.stream.read_buf(&mut self.unread)).await.context("nothing came in time")??;
+        let read = timeout(LIMIT, self.stream.read_buf(&mut self.unread))
+            .await
+            .context("nothing came in time")??;
         if read == 0 {
             bail!("end of the connection; unread: {:?}", String::from_utf8_lossy(&self.unread));
         }

@@ -74,7 +74,9 @@ impl ErrorCode {
             Self::MetaTooLarge => ("meta_too_large", 400, "The x-headwater-meta-* headers exceed 2 KiB"),
             Self::ContentRange => ("content_range", 400, "A PUT with Content-Range is not supported"),
             Self::MalformedDigest => ("malformed_digest", 400, "Content-MD5 or Content-Digest is malformed"),
-            Self::DigestMismatch => ("digest_mismatch", 400, "The body does not have the digest that was sent"),
+            Self::DigestMismatch => {
+                ("digest_mismatch", 400, "The body does not have the digest that was sent")
+            }
             Self::BodyIncomplete => ("body_incomplete", 400, "The body ended before it was complete"),
             Self::InvalidList => ("invalid_list", 400, "A listing parameter is not allowed"),
             Self::Unauthorized => ("unauthorized", 401, "No valid credential was presented"),

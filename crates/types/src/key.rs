@@ -74,8 +74,7 @@ impl ObjectKey {
                 _ => {}
             }
         }
-        let looks_encoded =
-            |w: &[u8]| w[0] == b'%' && w[1].is_ascii_hexdigit() && w[2].is_ascii_hexdigit();
+        let looks_encoded = |w: &[u8]| w[0] == b'%' && w[1].is_ascii_hexdigit() && w[2].is_ascii_hexdigit();
         if decoded.as_bytes().windows(3).any(looks_encoded) {
             return Err(KeyError::DoubleEncoded);
         }

@@ -24,7 +24,9 @@ pub struct NamespaceName(Arc<str>);
 
 /// Why a namespace name was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("namespace {given:?} is not allowed: 1 to 63 of a-z, 0-9, '_' and '-', beginning and ending with a letter or digit")]
+#[error(
+    "namespace {given:?} is not allowed: 1 to 63 of a-z, 0-9, '_' and '-', beginning and ending with a letter or digit"
+)]
 pub struct NamespaceError {
     /// What was given, shortened to 64 characters.
     pub given: String,

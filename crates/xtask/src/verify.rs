@@ -18,7 +18,10 @@ pub fn check(workspace: &Workspace, steps: &mut Steps) -> anyhow::Result<()> {
     steps.command("format", &mut workspace.cargo(&["fmt", "--all", "--check"]))?;
     let lints = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     steps.command("lints", &mut workspace.cargo(&lints))?;
-    steps.command("rules", &mut workspace.cargo(&["test", "--quiet", "--package", "headwater-tests", "--test", "rules"]))
+    steps.command(
+        "rules",
+        &mut workspace.cargo(&["test", "--quiet", "--package", "headwater-tests", "--test", "rules"]),
+    )
 }
 
 /// Formats and applies what the lints suggest.

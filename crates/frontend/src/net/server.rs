@@ -172,7 +172,7 @@ mod tests {
         let clock = Arc::new(SystemClock::new());
         let server = tokio::spawn(serve(
             Exhausted { failures: 2, inner },
-            Router::new(),
+            axum::Router::new(),
             NetConfig::default(),
             metrics.clone(),
             clock.clone(),

@@ -1,7 +1,8 @@
 use super::*;
 use headwater_store::Record;
 use headwater_types::{
-    Attributes, Chunks, Digest, Incarnation, MediaClass, NamespaceId, NodeId, ObjectKey, ObjectMeta, UnixMillis,
+    Attributes, Chunks, Digest, Incarnation, MediaClass, NamespaceId, NodeId, ObjectKey, ObjectMeta,
+    UnixMillis,
 };
 
 fn member(node: u64) -> Member {

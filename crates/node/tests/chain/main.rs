@@ -1,5 +1,7 @@
 //! The chain of two: real nodes, real hot tiers, direct calls, with a gate on the link between them.
 
+#![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
 mod pair;
 
 use bytes::Bytes;
@@ -86,7 +88,8 @@ async fn a_staged_version_is_unknown_at_its_deadline_then_found_by_its_request_i
     let error = put.await.unwrap().unwrap_err();
     assert!(matches!(error, StorageError::OutcomeUnknown(_)), "{error:?}");
     pair.hold_commits(false);
-    let again = pair.spawn_put("a/k.ts", b"new", RequestId(9), Duration::from_secs(5)).await.unwrap().unwrap();
+    let again =
+        pair.spawn_put("a/k.ts", b"new", RequestId(9), Duration::from_secs(5)).await.unwrap().unwrap();
     assert!(again.created);
     assert_eq!(again.meta.version.seq, 1, "the repeat made no second version");
     let reply = pair.head().get(pair.get_request("a/k.ts")).await.unwrap();
@@ -165,7 +168,10 @@ async fn delete_cuts_followers_while_the_upload_goes_on_and_wins() {
     sender.end().await;
     put.await.unwrap().unwrap();
     for node in [pair.head(), pair.tail()] {
-        assert_eq!(bytes_of(node.get(pair.get_request("a/seg.ts")).await.unwrap()).await.unwrap(), "half more");
+        assert_eq!(
+            bytes_of(node.get(pair.get_request("a/seg.ts")).await.unwrap()).await.unwrap(),
+            "half more"
+        );
     }
     assert!(pair.delete("a/seg.ts").await.unwrap().existed);
     assert!(!pair.delete("a/seg.ts").await.unwrap().existed);

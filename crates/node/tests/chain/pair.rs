@@ -5,13 +5,14 @@ use futures_util::{StreamExt, stream};
 use headwater_meta::{MetaCache, NodeRecord, ShardEntry, State, WatchEvent};
 use headwater_node::{NodeConfig, NodeDeps, NodeMetrics, StorageNode, node::NodeService};
 use headwater_proto::{
-    BodyEnd, BodyPiece, BodyPieces, DeleteReply, DeleteRequest, Follow, GetRequest, ListRequest, Preconditions, PutReply,
-    PutRequest, Replicate, ReplicateBegin, Replication, ReplicationPieces, Storage, StorageError, directory::Directory,
+    BodyEnd, BodyPiece, BodyPieces, DeleteReply, DeleteRequest, Follow, GetRequest, ListRequest,
+    Preconditions, PutReply, PutRequest, Replicate, ReplicateBegin, Replication, ReplicationPieces, Storage,
+    StorageError, directory::Directory,
 };
 use headwater_store::{HotConfig, HotTier};
 use headwater_types::{
-    Attributes, Clock, Digest, DigestHasher, Epoch, Incarnation, MediaClass, Member, NamespaceId, NodeId, ObjectId,
-    ObjectKey, RequestId, ShardId, SystemClock, Ttl, Version, ZoneName,
+    Attributes, Clock, Digest, DigestHasher, Epoch, Incarnation, MediaClass, Member, NamespaceId, NodeId,
+    ObjectId, ObjectKey, RequestId, ShardId, SystemClock, Ttl, Version, ZoneName,
 };
 use prometheus_client::registry::Registry;
 use std::{
@@ -71,7 +72,11 @@ impl Wire {
 
 #[async_trait::async_trait]
 impl Replication for Wire {
-    async fn replicate(&self, begin: ReplicateBegin, pieces: ReplicationPieces) -> Result<Version, StorageError> {
+    async fn replicate(
+        &self,
+        begin: ReplicateBegin,
+        pieces: ReplicationPieces,
+    ) -> Result<Version, StorageError> {
         let held = self.link.commits_held.clone();
         let gated = pieces.then(move |piece| {
             let mut held = held.subscribe();
@@ -246,7 +251,9 @@ impl Pair {
     pub fn is_idle(&self) -> bool {
         self.nodes.iter().all(|node| {
             node.refresh_gauges();
-            node.metrics().dirty.get() == 0 && node.metrics().inflight_bytes.get() == 0 && node.arriving() == 0
+            node.metrics().dirty.get() == 0
+                && node.metrics().inflight_bytes.get() == 0
+                && node.arriving() == 0
         })
     }
     pub fn assert_idle(&self) {
@@ -260,11 +267,16 @@ impl Pair {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(5), wait).await.expect("the condition did not come true in 5 s");
+        tokio::time::timeout(Duration::from_secs(5), wait)
+            .await
+            .expect("the condition did not come true in 5 s");
     }
 
     /// Repeats a call until it succeeds, at most 5 s.
-    pub async fn until_some<T, F: Future<Output = Result<T, StorageError>>>(&self, mut call: impl FnMut() -> F) {
+    pub async fn until_some<T, F: Future<Output = Result<T, StorageError>>>(
+        &self,
+        mut call: impl FnMut() -> F,
+    ) {
         let wait = async {
             while call().await.is_err() {
                 tokio::time::sleep(Duration::from_millis(2)).await;
@@ -315,7 +327,8 @@ impl Pair {
 
     pub fn open_put(&self, key: &str, id: RequestId) -> (Sender, PutTask) {
         let (pieces, receiver) = tokio::sync::mpsc::channel(1);
-        let body = stream::unfold(receiver, |mut r| async move { r.recv().await.map(|piece| (piece, r)) }).boxed();
+        let body =
+            stream::unfold(receiver, |mut r| async move { r.recv().await.map(|piece| (piece, r)) }).boxed();
         let (request, head) = (self.put_request(key, id), self.head());
         let task = tokio::spawn(async move { head.put(request, body).await });
         (Sender { pieces, hasher: Mutex::new((DigestHasher::new(), 0)) }, task)

@@ -1,15 +1,11 @@
 //! `headwater frontend`.
 
-use headwater_types::{ZoneName, limits};
 use headwater_telemetry::LogConfig;
+use headwater_types::{ZoneName, limits};
 use serde::Deserialize;
 use std::{net::SocketAddr, path::Path};
 
-use super::{
-    AccessLogTarget, ConfigError, id,
-    log::AccessLogLow,
-    read, socket, value, voters,
-};
+use super::{AccessLogTarget, ConfigError, id, log::AccessLogLow, read, socket, value, voters};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,9 +1,12 @@
 //! `headwater meta`.
 
-use headwater_types::NamespaceName;
 use headwater_telemetry::LogConfig;
+use headwater_types::NamespaceName;
 use serde::Deserialize;
-use std::{net::SocketAddr, path::{Path, PathBuf}};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use super::{ConfigError, id, read, socket, value};
 

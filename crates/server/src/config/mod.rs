@@ -64,7 +64,8 @@ fn socket(key: &'static str, given: &str) -> Result<SocketAddr, ConfigError> {
 }
 
 fn host_port(key: &'static str, given: &str) -> Result<String, ConfigError> {
-    let port = given.rsplit_once(':').filter(|(host, _)| !host.is_empty()).and_then(|(_, p)| p.parse::<u16>().ok());
+    let port =
+        given.rsplit_once(':').filter(|(host, _)| !host.is_empty()).and_then(|(_, p)| p.parse::<u16>().ok());
     match port {
         Some(1..) => Ok(given.to_owned()),
         _ => Err(value(key, given, "host:port, as other processes reach it")),
@@ -79,7 +80,11 @@ fn voters(given: &[String]) -> Result<Vec<String>, ConfigError> {
 }
 
 fn id(given: u64) -> Result<u64, ConfigError> {
-    if given == 0 { Err(value("id", given, "a number of at least 1, never used for another member")) } else { Ok(given) }
+    if given == 0 {
+        Err(value("id", given, "a number of at least 1, never used for another member"))
+    } else {
+        Ok(given)
+    }
 }
 
 #[cfg(test)]

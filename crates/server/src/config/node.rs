@@ -1,9 +1,12 @@
 //! `headwater node`.
 
-use headwater_types::{NodeId, ZoneName};
 use headwater_telemetry::LogConfig;
+use headwater_types::{NodeId, ZoneName};
 use serde::Deserialize;
-use std::{net::SocketAddr, path::{Path, PathBuf}};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use super::{ConfigError, host_port, id, read, socket, value, voters};
 

@@ -40,7 +40,8 @@ impl LocalNode {
     /// Starts one; it serves once it is registered with the metadata.
     pub fn start(options: &DevOptions, id: NodeId, zone: ZoneName, parts: LocalParts<'_>) -> Result<Self> {
         let identity = Identity::take(&options.data_dir.join(format!("node-{id}")), id)?;
-        let tier = Arc::new(HotTier::new(HotConfig::with_capacity(options.hot_capacity), parts.clock.clone()));
+        let tier =
+            Arc::new(HotTier::new(HotConfig::with_capacity(options.hot_capacity), parts.clock.clone()));
         let config = NodeConfig {
             member: identity.member(),
             zone: zone.clone(),

@@ -32,7 +32,8 @@ pub async fn run(mut config: FrontendReady) -> Result<()> {
     let has_map = readiness.condition("map");
 
     let watcher = format!("frontend-{}", config.id);
-    let store: Arc<dyn MetaStore> = Arc::new(MetaGrpcClient::new(&config.meta, &watcher, clock.clone(), rng.clone())?);
+    let store: Arc<dyn MetaStore> =
+        Arc::new(MetaGrpcClient::new(&config.meta, &watcher, clock.clone(), rng.clone())?);
     let (cache, following) = MetaCache::follow(store, clock.clone(), rng.clone());
     let access_log = access_log(&config.access_log, &metrics)?;
     let plane = DataPlane {
@@ -118,7 +119,8 @@ impl DataPlane {
         metrics: &MetricsRegistry,
         stop: CancellationToken,
     ) -> Result<(SocketAddr, JoinHandle<Result<()>>)> {
-        let listener = TcpListener::bind(self.listen).await.with_context(|| format!("listen {}", self.listen))?;
+        let listener =
+            TcpListener::bind(self.listen).await.with_context(|| format!("listen {}", self.listen))?;
         let address = listener.local_addr()?;
         let frontend = Frontend::new(FrontendParts {
             config: FrontendConfig {

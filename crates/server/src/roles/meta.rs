@@ -24,7 +24,8 @@ pub async fn run(mut config: MetaReady) -> Result<()> {
     let readiness = Readiness::new();
     let raft_ready = readiness.condition("raft");
 
-    let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listen {}", config.listen))?;
+    let listener =
+        TcpListener::bind(config.listen).await.with_context(|| format!("listen {}", config.listen))?;
     let raft_config = RaftMetaConfig {
         address: listener.local_addr()?.to_string(),
         bootstrap: config.bootstrap,
@@ -45,7 +46,8 @@ pub async fn run(mut config: MetaReady) -> Result<()> {
         () = stop.cancelled() => {}
     }
     if let Some(first) = config.first_start.filter(|_| !stop.is_cancelled()) {
-        Credentials::load_or_make(&first.credentials_file, store.as_ref(), rng.as_ref(), &first.namespace).await?;
+        Credentials::load_or_make(&first.credentials_file, store.as_ref(), rng.as_ref(), &first.namespace)
+            .await?;
     }
     raft_ready.ready();
     tracing::info!(id = config.id, listen = %config.listen, admin = %admin.address, "metadata voter is ready");

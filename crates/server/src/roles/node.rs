@@ -30,9 +30,11 @@ pub async fn run(mut config: NodeReady) -> Result<()> {
     let in_map = readiness.condition("map");
 
     let identity = Identity::take(&config.data_dir, config.id)?;
-    let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listen {}", config.listen))?;
+    let listener =
+        TcpListener::bind(config.listen).await.with_context(|| format!("listen {}", config.listen))?;
     let watcher = format!("node-{}", config.id);
-    let store: Arc<dyn MetaStore> = Arc::new(MetaGrpcClient::new(&config.meta, &watcher, clock.clone(), rng.clone())?);
+    let store: Arc<dyn MetaStore> =
+        Arc::new(MetaGrpcClient::new(&config.meta, &watcher, clock.clone(), rng.clone())?);
     let (cache, following) = MetaCache::follow(store.clone(), clock.clone(), rng);
     let tier = HotTier::new(HotConfig::with_capacity(config.hot_capacity_bytes), clock.clone());
     let tier = Arc::new(tier);
@@ -86,11 +88,17 @@ pub async fn run(mut config: NodeReady) -> Result<()> {
 }
 
 /// Registers nodes with the metadata; tries again while that cannot be reached, at most for [`META_WAIT`].
-pub async fn register(store: &dyn MetaStore, clock: &dyn Clock, nodes: Vec<NodeRecord>) -> Result<u64, StartError> {
+pub async fn register(
+    store: &dyn MetaStore,
+    clock: &dyn Clock,
+    nodes: Vec<NodeRecord>,
+) -> Result<u64, StartError> {
     let until = clock.monotonic() + META_WAIT;
     loop {
         match node::register(store, nodes.clone(), Duration::from_secs(5)).await {
-            Err(StartError::Meta(MetaError::Unavailable(why) | MetaError::Unknown(why))) if clock.monotonic() < until => {
+            Err(StartError::Meta(MetaError::Unavailable(why) | MetaError::Unknown(why)))
+                if clock.monotonic() < until =>
+            {
                 tracing::debug!(%why, "the metadata does not answer yet");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
@@ -98,4 +106,3 @@ pub async fn register(store: &dyn MetaStore, clock: &dyn Clock, nodes: Vec<NodeR
         }
     }
 }
-
