@@ -59,8 +59,16 @@ pub fn run(cli: Cli) -> Result<()> {
     }
 }
 
-fn block_on(work: impl Future<Output = Result<()>>) -> Result<()> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+fn block_on(work: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
+    // On a single core the scheduler without threads does the same work with less of its own.
+    let single = std::thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
+    let mut builder = match single {
+        true => tokio::runtime::Builder::new_current_thread(),
+        false => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = builder.enable_all().build()?;
+    // As a task: what the root waits for is woken as cheaply as everything else.
+    runtime.block_on(async { tokio::spawn(work).await? })
 }
 
 #[cfg(test)]

@@ -14,6 +14,9 @@ use std::{
 
 use crate::limits::CHUNK_BYTES;
 
+/// Pieces of a body that are smaller than this on average are copied together.
+const PIECE_BYTES_MIN: usize = 4 * 1024;
+
 /// A complete body: chunks in order. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Chunks {
@@ -28,11 +31,11 @@ impl Chunks {
         Self { chunks: pieces.into(), len }
     }
 
-    /// From pieces, copied together where many small ones would waste memory: more than twice as many pieces as
-    /// chunks of [`CHUNK_BYTES`] are needed, plus two.
+    /// From pieces, copied together only where they are tiny: less than [`PIECE_BYTES_MIN`] on average. Pieces are
+    /// parts of shared chunks, so copying them costs memory wherever somebody else keeps the chunk.
     pub fn compact(pieces: Vec<Bytes>) -> Self {
         let len: usize = pieces.iter().map(Bytes::len).sum();
-        if pieces.len() <= 2 * len.div_ceil(CHUNK_BYTES) + 2 {
+        if pieces.len() <= len / PIECE_BYTES_MIN + 2 {
             return Self::new(pieces);
         }
         let mut chunks = Vec::with_capacity(len.div_ceil(CHUNK_BYTES));

@@ -27,6 +27,9 @@ use super::{
     sniff::{SniffError, sniff},
 };
 
+/// The largest read buffer of an HTTP/1 connection.
+const READ_BUFFER_BYTES_MAX: usize = 64 * 1024;
+
 /// What the connections of a listener share.
 #[derive(Debug)]
 pub(super) struct Shared<H> {
@@ -145,7 +148,9 @@ fn http1(config: &NetConfig) -> http1::Builder {
         // `Activity` has deadlines of its own: hyper's would end idle connections after the header's limit too.
         .header_read_timeout(None)
         .max_headers(config.header_count_max)
-        .max_header_size(config.header_bytes_max);
+        .max_header_size(config.header_bytes_max)
+        // Every connection that receives a body has one: no budget counts them, so they must be small.
+        .max_buf_size(READ_BUFFER_BYTES_MAX.max(config.header_bytes_max));
     builder
 }
 

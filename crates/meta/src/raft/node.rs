@@ -5,7 +5,7 @@ use openraft::{
     BasicNode, Raft, ServerState,
     error::{ClientWriteError, Fatal, InitializeError, RaftError},
 };
-use std::{collections::BTreeMap, fmt, io, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, io, path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 use super::{
@@ -38,6 +38,9 @@ pub enum StartError {
     /// The directory or the snapshot cannot be read or written.
     #[error("data directory: {0}")]
     Io(#[from] io::Error),
+    /// Another process has the directory.
+    #[error("{0} is in use by another process")]
+    InUse(PathBuf),
     /// The log cannot be opened.
     #[error("log: {0}")]
     Log(#[from] LogError),
@@ -81,7 +84,12 @@ impl RaftMeta {
         let (id, dir) = (config.id, config.data_dir);
         let open = move || {
             std::fs::create_dir_all(&dir)?;
-            let db = LogDb::open(&dir.join(LOG_FILE))?;
+            let db = match LogDb::open(&dir.join(LOG_FILE)) {
+                Err(LogError::Open(redb::DatabaseError::DatabaseAlreadyOpen)) => {
+                    return Err(StartError::InUse(dir));
+                }
+                opened => opened?,
+            };
             sync_dir(&dir)?;
             let (file, snapshot) = SnapshotFile::open(&dir)?;
             let log = LogStore::new(db.clone());

@@ -11,7 +11,10 @@ use headwater_proto::directory::{Directory, GrpcDirectory};
 use headwater_telemetry::{AccessLog, MetricsRegistry, Readiness};
 use headwater_types::{Clock, Rng, ZoneName};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{admin, system};
@@ -77,6 +80,18 @@ pub async fn map(cache: &MetaCache) {
     }
 }
 
+/// Connections that the kernel holds until they are accepted. Encoders and players come in bursts, and one too many is
+/// reset.
+const BACKLOG: u32 = 4096;
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As `TcpListener::bind` does, so that a restart need not wait for old connections to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 /// Opens the access log.
 pub fn access_log(target: &AccessLogTarget, metrics: &MetricsRegistry) -> Result<AccessLog> {
     let log = match target {
@@ -119,8 +134,7 @@ impl DataPlane {
         metrics: &MetricsRegistry,
         stop: CancellationToken,
     ) -> Result<(SocketAddr, JoinHandle<Result<()>>)> {
-        let listener =
-            TcpListener::bind(self.listen).await.with_context(|| format!("listen {}", self.listen))?;
+        let listener = listen(self.listen).with_context(|| format!("listen {}", self.listen))?;
         let address = listener.local_addr()?;
         let frontend = Frontend::new(FrontendParts {
             config: FrontendConfig {
