@@ -14,3 +14,4 @@ mod needs;
 mod players;
 mod restart;
 mod stored;
+mod traces;

@@ -2,7 +2,9 @@
 
 use headwater_types::{Attributes, Digest, ErrorCode, MediaClass, ObjectMeta};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use std::time::Duration;
+use std::{fmt, io::Write, time::Duration};
+
+use crate::dates::Dates;
 
 /// When the object will be gone (RFC 8594).
 const SUNSET: HeaderName = HeaderName::from_static("sunset");
@@ -52,10 +54,10 @@ pub(crate) fn add_attributes(headers: &mut HeaderMap, attributes: &Attributes) {
 }
 
 /// Headers that name a stored version: also those of a 304.
-pub(crate) fn add_validators(headers: &mut HeaderMap, meta: &ObjectMeta) {
+pub(crate) fn add_validators(headers: &mut HeaderMap, meta: &ObjectMeta, dates: &Dates) {
     headers.insert(header::ETAG, etag(meta.digest));
-    insert_text(headers, header::LAST_MODIFIED, httpdate::fmt_http_date(meta.stored_at.to_system_time()));
-    insert_text(headers, SUNSET, httpdate::fmt_http_date(meta.expires_at.to_system_time()));
+    headers.insert(header::LAST_MODIFIED, dates.value(meta.stored_at));
+    headers.insert(SUNSET, dates.value(meta.expires_at));
 }
 
 /// The entity tag of a digest.
@@ -72,13 +74,17 @@ pub(crate) fn etag(digest: Digest) -> HeaderValue {
 /// How long the frontend took to begin the answer.
 pub(crate) fn add_server_timing(headers: &mut HeaderMap, took: Duration) {
     let micros = took.as_micros();
-    insert_text(headers, SERVER_TIMING, format!("origin;dur={}.{:03}", micros / 1000, micros % 1000));
+    let value = text_value(format_args!("origin;dur={}.{:03}", micros / 1000, micros % 1000));
+    headers.insert(SERVER_TIMING, value);
 }
 
-fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: String) {
-    if let Ok(value) = HeaderValue::try_from(text) {
-        headers.insert(name, value);
-    }
+/// A short text as a header value, without an allocation of its own on the way.
+pub(crate) fn text_value(text: fmt::Arguments<'_>) -> HeaderValue {
+    let mut buffer = [0; 64];
+    let mut rest = &mut buffer[..];
+    let written = rest.write_fmt(text).map(|()| rest.len());
+    let length = buffer.len() - written.unwrap_or(64);
+    HeaderValue::from_bytes(&buffer[..length]).unwrap_or(HeaderValue::from_static(""))
 }
 
 #[cfg(test)]

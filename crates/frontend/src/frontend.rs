@@ -11,6 +11,7 @@ use std::{convert::Infallible, fmt, sync::Arc};
 use crate::{
     cache_control::PlaylistCache,
     config::FrontendConfig,
+    dates::Dates,
     handle,
     hedge::HedgeBudget,
     ingest::{budget::IngestBudget, sizes::RecentSizes},
@@ -50,6 +51,7 @@ pub struct Frontend {
     pub(crate) sizes: RecentSizes,
     pub(crate) hedges: HedgeBudget,
     pub(crate) playlists: PlaylistCache,
+    pub(crate) dates: Dates,
 }
 
 impl fmt::Debug for Frontend {
@@ -75,6 +77,7 @@ impl Frontend {
             sizes: RecentSizes::new(),
             hedges: HedgeBudget::new(),
             playlists: PlaylistCache::new(),
+            dates: Dates::new(),
         })
     }
 

@@ -282,7 +282,7 @@ fn add_version(
     let settings = request.policy.settings();
     let value = cache_control(settings, key, &meta.attributes, meta.class, facts, remaining_s);
     headers.insert(header::CACHE_CONTROL, value);
-    answer::add_validators(headers, meta);
+    answer::add_validators(headers, meta, &request.frontend.dates);
 }
 
 /// 200 for what is still arriving: no length, no entity tag, and as long in caches as a segment.

@@ -97,9 +97,7 @@ pub(crate) async fn handle(frontend: Arc<Frontend>, request: Request<Body>) -> R
 
     let first_byte = frontend.clock.monotonic().saturating_sub(started);
     let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::try_from(id.to_string()) {
-        headers.insert(X_REQUEST_ID, value);
-    }
+    headers.insert(X_REQUEST_ID, answer::text_value(format_args!("{id}")));
     answer::add_server_timing(headers, first_byte);
     frontend.policies.cors(known.policy.as_deref()).apply(&parts.headers, headers);
     if !body.is_ended() && parts.version < Version::HTTP_2 {

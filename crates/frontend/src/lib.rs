@@ -15,6 +15,7 @@ mod cache_control;
 mod conditions;
 mod cors;
 mod credentials;
+mod dates;
 mod delete;
 mod get;
 mod handle;

@@ -6,6 +6,7 @@ use headwater_types::Member;
 use parking_lot::Mutex;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
+use tracing::Instrument;
 
 use crate::{arrivals::Arrival, node::StorageNode, outgoing::Outgoing};
 
@@ -51,7 +52,7 @@ impl StorageNode {
         arrival: Option<Arrival>,
     ) {
         let node = self.clone();
-        self.tasks().spawn(async move {
+        let work = async move {
             tokio::select! {
                 () = node.hand_over(&staged, opened) => {
                     if let Some(arrival) = &arrival {
@@ -61,7 +62,8 @@ impl StorageNode {
                 }
                 () = node.stopped() => {}
             }
-        });
+        };
+        self.tasks().spawn(work.in_current_span());
     }
 
     /// Waits until a staged version is clean; after `limit` its outcome is unknown to the caller.

@@ -7,11 +7,15 @@ use headwater_proto::{
     directory::Directory,
 };
 use headwater_store::Tier;
-use headwater_types::{Clock, Epoch, Member, NamespaceId, ObjectId, ShardId, Ttl, Version, ZoneName, limits};
+use headwater_telemetry::REQUEST_TARGET;
+use headwater_types::{
+    Clock, Epoch, Member, NamespaceId, ObjectId, RequestId, ShardId, Ttl, Version, ZoneName, limits,
+};
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, fmt, hash::BuildHasher, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{Instrument, Span};
 
 use crate::{
     arrivals::Arrivals,
@@ -176,6 +180,12 @@ impl StorageNode {
         self.metrics.links_up.set(self.links.up(self.clock().monotonic()) as i64);
     }
 
+    /// A span of one request on this node; nearly free where no traces are sent.
+    fn span(&self, what: &'static str, request: RequestId) -> Span {
+        let member = self.member();
+        tracing::info_span!(target: REQUEST_TARGET, "node", otel.name = what, request_id = %request, node = %member)
+    }
+
     fn worker<F: Future<Output = ()> + Send + 'static>(self: &Arc<Self>, run: impl FnOnce(Arc<Self>) -> F) {
         let (work, stop) = (run(self.clone()), self.stop.clone());
         self.tasks.spawn(async move {
@@ -327,11 +337,13 @@ pub struct NodeService(pub Arc<StorageNode>);
 #[async_trait::async_trait]
 impl Storage for NodeService {
     async fn put(&self, request: PutRequest, body: BodyPieces) -> Result<PutReply, StorageError> {
-        self.0.do_put(request, body).await
+        let span = self.0.span("node.put", request.request_id);
+        self.0.do_put(request, body).instrument(span).await
     }
 
     async fn get(&self, request: GetRequest) -> Result<GetReply, StorageError> {
-        self.0.do_get(request).await
+        let span = self.0.span("node.get", request.request_id);
+        self.0.do_get(request).instrument(span).await
     }
 
     async fn head(&self, request: HeadRequest) -> Result<HeadReply, StorageError> {
@@ -339,7 +351,8 @@ impl Storage for NodeService {
     }
 
     async fn delete(&self, request: DeleteRequest) -> Result<DeleteReply, StorageError> {
-        self.0.do_delete(request).await
+        let span = self.0.span("node.delete", request.request_id);
+        self.0.do_delete(request).instrument(span).await
     }
 
     async fn list(&self, request: ListRequest) -> Result<ListReply, StorageError> {
@@ -354,7 +367,8 @@ impl Replication for NodeService {
         begin: ReplicateBegin,
         pieces: ReplicationPieces,
     ) -> Result<Version, StorageError> {
-        self.0.do_replicate(begin, pieces).await
+        let span = self.0.span("node.replicate", begin.request_id);
+        self.0.do_replicate(begin, pieces).instrument(span).await
     }
 
     async fn beacon(&self, from: Member, _map_version: u64) -> Result<(Member, u64), StorageError> {

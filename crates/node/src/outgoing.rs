@@ -11,6 +11,7 @@ use std::{
 };
 use tokio::{sync::oneshot, task::JoinHandle};
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use crate::{commit::Staged, node::StorageNode};
 
@@ -29,7 +30,8 @@ impl Outgoing {
         let (commit, committed) = oneshot::channel();
         let member = begin.to;
         let pieces = Pieces { body, sent: 0, committed: Some(committed), commit: None };
-        let call = tokio::spawn(async move { peer.replicate(begin, Box::pin(pieces)).await });
+        let call = async move { peer.replicate(begin, Box::pin(pieces)).await };
+        let call = tokio::spawn(call.in_current_span());
         Self { member, commit, call }
     }
 

@@ -11,6 +11,9 @@ use tonic::metadata::{KeyRef, MetadataKey, MetadataMap};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
+/// The target of request spans: off unless traces are sent or the log filter names it (see `headwater-telemetry`).
+pub(crate) const REQUEST_TARGET: &str = "headwater::request";
+
 /// Puts the current span's context into the metadata of a call.
 pub fn inject(metadata: &mut MetadataMap) {
     let span = Span::current();

@@ -31,7 +31,7 @@ impl Chunks {
         Self { chunks: pieces.into(), len }
     }
 
-    /// From pieces, copied together only where they are tiny: less than [`PIECE_BYTES_MIN`] on average. Pieces are
+    /// From pieces, copied together only where they are tiny: less than 4 KiB on average. Pieces are
     /// parts of shared chunks, so copying them costs memory wherever somebody else keeps the chunk.
     pub fn compact(pieces: Vec<Bytes>) -> Self {
         let len: usize = pieces.iter().map(Bytes::len).sum();

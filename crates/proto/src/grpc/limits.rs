@@ -1,5 +1,6 @@
 //! The numbers of the transport, in one place. Both ends of a connection use the same ones.
 
+use headwater_types::limits::CHUNK_BYTES;
 use std::time::Duration;
 
 /// Largest HTTP/2 frame. The default of 16 KiB costs a third of the throughput of large bodies.
@@ -23,6 +24,10 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 /// A probe that is not answered for so long closes the connection.
 pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Largest message of a GET's answer that is collected before it is read: a header, which takes a few KiB, or a chunk
+/// beside fields of a newer version. Plain chunks are not collected.
+pub const COLLECTED_BYTES_MAX: usize = CHUNK_BYTES + 64 * 1024;
 
 /// How long the first message of a streamed write may take, once its call is open.
 pub const HEADER_WAIT_MAX: Duration = Duration::from_secs(5);

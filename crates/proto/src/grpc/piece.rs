@@ -87,12 +87,7 @@ impl Piece for Replicate {
     }
 }
 
-/// Cuts bytes to what one chunk message may carry, without copying. Empty bytes give nothing.
-pub(super) fn split(mut bytes: Bytes) -> impl Iterator<Item = Bytes> {
-    std::iter::from_fn(move || next_chunk(&mut bytes))
-}
-
-/// Takes the next chunk off the front.
+/// Takes the next chunk off the front: what one chunk message may carry, without copying. Empty bytes give nothing.
 pub(super) fn next_chunk(bytes: &mut Bytes) -> Option<Bytes> {
     (!bytes.is_empty()).then(|| bytes.split_to(bytes.len().min(CHUNK_BYTES)))
 }
@@ -100,6 +95,10 @@ pub(super) fn next_chunk(bytes: &mut Bytes) -> Option<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn split(mut bytes: Bytes) -> impl Iterator<Item = Bytes> {
+        std::iter::from_fn(move || next_chunk(&mut bytes))
+    }
 
     #[test]
     fn splits_at_the_limit_and_shares_the_bytes() {

@@ -9,7 +9,7 @@ use super::checked::{Fault, checked, first_message};
 use crate::{
     error::StorageError,
     replication::{ReplicateBegin, Replication},
-    trace::continued,
+    trace::{REQUEST_TARGET, continued},
     v1::{
         self,
         replicate_message::Message,
@@ -41,7 +41,7 @@ impl Generated for ReplicationService {
             return Err(StorageError::Invalid("a Replicate does not begin with its begin".into()).into());
         };
         let begin = ReplicateBegin::try_from(begin)?;
-        let span = info_span!("replication.replicate", otel.kind = "server", request_id = %begin.request_id);
+        let span = info_span!(target: REQUEST_TARGET, "replication.replicate", otel.kind = "server", request_id = %begin.request_id);
         let span = continued(span, &metadata);
         let fault = Fault::default();
         let pieces = checked(messages, fault.clone());

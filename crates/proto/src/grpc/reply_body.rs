@@ -5,15 +5,9 @@ use futures_core::Stream;
 use futures_util::{StreamExt, stream};
 use std::{future::pending, time::Duration};
 use tokio::time::sleep;
-use tonic::Status;
 
 use super::limits::BODY_IDLE_MAX;
-use crate::{
-    convert::status::read_error,
-    error::StorageError,
-    storage::ObjectBody,
-    v1::{GetMessage, get_message::Message},
-};
+use crate::{error::StorageError, storage::ObjectBody, v1::get_message::Message};
 
 struct ReplyBody<S> {
     messages: S,
@@ -24,7 +18,7 @@ struct ReplyBody<S> {
 /// The bytes of a committed object or a range of it: `len` of them, without a pause of more than [`BODY_IDLE_MAX`].
 pub(super) fn committed<S>(messages: S, len: u64) -> ObjectBody
 where
-    S: Stream<Item = Result<GetMessage, Status>> + Send + Unpin + 'static,
+    S: Stream<Item = Result<Message, StorageError>> + Send + Unpin + 'static,
 {
     body(ReplyBody { messages, left: Some(len) })
 }
@@ -33,14 +27,14 @@ where
 /// node that dies meanwhile is noticed by the connection's keepalive.
 pub(super) fn arriving<S>(messages: S) -> ObjectBody
 where
-    S: Stream<Item = Result<GetMessage, Status>> + Send + Unpin + 'static,
+    S: Stream<Item = Result<Message, StorageError>> + Send + Unpin + 'static,
 {
     body(ReplyBody { messages, left: None })
 }
 
 fn body<S>(body: ReplyBody<S>) -> ObjectBody
 where
-    S: Stream<Item = Result<GetMessage, Status>> + Send + Unpin + 'static,
+    S: Stream<Item = Result<Message, StorageError>> + Send + Unpin + 'static,
 {
     let pieces = stream::unfold(Some(body), |body| async move {
         let mut body = body?;
@@ -53,7 +47,7 @@ where
 
 impl<S> ReplyBody<S>
 where
-    S: Stream<Item = Result<GetMessage, Status>> + Unpin,
+    S: Stream<Item = Result<Message, StorageError>> + Unpin,
 {
     async fn next_piece(&mut self) -> Result<Option<Bytes>, StorageError> {
         let idle_max = self.left.map(|_| BODY_IDLE_MAX);
@@ -62,9 +56,11 @@ where
             message = self.messages.next() => message,
             () = idle(idle_max) => return Err(StorageError::Unavailable("the body stopped arriving".into())),
         };
-        let bytes = match message.transpose().map_err(|status| read_error(&status))? {
-            Some(GetMessage { message: Some(Message::Chunk(bytes)) }) => bytes,
-            Some(_) => return Err(StorageError::Invalid("a body has a message that is no chunk".into())),
+        let bytes = match message.transpose()? {
+            Some(Message::Chunk(bytes)) => bytes,
+            Some(Message::Header(_)) => {
+                return Err(StorageError::Invalid("a body has a message that is no chunk".into()));
+            }
             None if self.left.unwrap_or(0) == 0 => return Ok(None),
             None => return Err(StorageError::Unavailable("the body ended early".into())),
         };
@@ -89,8 +85,8 @@ async fn idle(max: Option<Duration>) {
 mod tests {
     use super::*;
 
-    fn chunk(text: &'static str) -> Result<GetMessage, Status> {
-        Ok(GetMessage { message: Some(Message::Chunk(Bytes::from_static(text.as_bytes()))) })
+    fn chunk(text: &'static str) -> Result<Message, StorageError> {
+        Ok(Message::Chunk(Bytes::from_static(text.as_bytes())))
     }
 
     async fn read(body: ObjectBody) -> (Vec<Bytes>, Option<StorageError>) {

@@ -1,11 +1,15 @@
 //! [`Storage`] over gRPC: the client.
 
+use futures_util::StreamExt;
 use headwater_types::{ByteRange, limits::CHUNK_BYTES, limits::GRPC_MESSAGE_BYTES_MAX};
 use std::{future::Future, time::Duration};
 use tokio::time::timeout;
-use tonic::{Request, Response, Status, Streaming, transport::Channel};
+use tonic::{Request, Response, Status, transport::Channel};
 
-use super::{outgoing::Outgoing, pool::Pool, reply_body, transport::AddressError, upload::upload};
+use super::{
+    get_answer::GetAnswer, outgoing::Outgoing, pool::Pool, reply_body, transport::AddressError,
+    upload::upload,
+};
 use crate::{
     convert::{
         REMAINING_MAX,
@@ -82,20 +86,21 @@ impl Storage for StorageClient {
 
     async fn get(&self, get: GetRequest) -> Result<GetReply, StorageError> {
         let remaining = get.remaining.min(REMAINING_MAX);
-        let mut client = if is_small(&get) { self.small() } else { self.bulk() };
+        let channel = if is_small(&get) { self.pool.small() } else { self.pool.bulk() };
         let begin = async move {
-            let mut messages = client.get(request(get.into(), remaining)).await?.into_inner();
-            let header = header(&mut messages).await?;
-            Ok((header, messages))
+            let (metadata, _, get) = request(v1::GetRequest::from(get), remaining).into_parts();
+            let mut answer = GetAnswer::open(channel, metadata, &get).await?;
+            let header = header(&mut answer).await?;
+            Ok((header, answer))
         };
-        let (header, messages) = within(remaining, begin).await.map_err(|status| read_error(&status))?;
+        let (header, answer) = within(remaining, begin).await.map_err(|status| read_error(&status))?;
         Ok(match header {
             GetHeader::Found { meta, range } => {
                 let len = range.as_ref().map_or(meta.size, |range| range.end - range.start);
-                GetReply::Found { meta, range, body: reply_body::committed(messages, len) }
+                GetReply::Found { meta, range, body: reply_body::committed(answer, len) }
             }
             GetHeader::Arriving(arriving) => {
-                GetReply::Arriving { arriving, body: reply_body::arriving(messages) }
+                GetReply::Arriving { arriving, body: reply_body::arriving(answer) }
             }
             GetHeader::NotModified(meta) => GetReply::NotModified(meta),
             GetHeader::RangeNotSatisfiable(meta) => GetReply::RangeNotSatisfiable(meta),
@@ -139,13 +144,13 @@ fn is_small(get: &GetRequest) -> bool {
 }
 
 /// How the answer begins. Answers without a body are read to their end, so that their stream closes without a reset.
-async fn header(messages: &mut Streaming<v1::GetMessage>) -> Result<GetHeader, Status> {
-    let Some(v1::GetMessage { message: Some(Message::Header(header)) }) = messages.message().await? else {
-        return Err(StorageError::Invalid("the answer does not begin with its header".into()).into());
+async fn header(answer: &mut GetAnswer) -> Result<GetHeader, StorageError> {
+    let Some(Message::Header(header)) = answer.next().await.transpose()? else {
+        return Err(StorageError::Invalid("the answer does not begin with its header".into()));
     };
     let header = GetHeader::try_from(header)?;
     if matches!(header, GetHeader::NotModified(_) | GetHeader::RangeNotSatisfiable(_)) {
-        messages.message().await?;
+        answer.next().await.transpose()?;
     }
     Ok(header)
 }

@@ -1,47 +1,26 @@
-//! [`Storage`] over gRPC: what serves it.
+//! [`Storage`] over gRPC: the calls that the generated server takes apart.
 
-use bytes::Bytes;
-use futures_core::stream::BoxStream;
-use futures_util::{StreamExt, stream};
-use headwater_types::limits::GRPC_MESSAGE_BYTES_MAX;
+use futures_util::stream::Empty;
 use std::sync::Arc;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::{Instrument, info_span};
 
-use super::{
-    checked::{Fault, checked, first_message},
-    piece::split,
-};
+use super::checked::{Fault, checked, first_message};
 use crate::{
-    convert::read::GetHeader,
     error::StorageError,
-    storage::{
-        DeleteRequest, GetReply, GetRequest, HeadRequest, ListRequest, ObjectBody, PutRequest, Storage,
-    },
-    trace::continued,
-    v1::{
-        self,
-        get_message::Message as GetPart,
-        put_message::Message as PutPart,
-        storage_server::{Storage as Generated, StorageServer},
-    },
+    storage::{DeleteRequest, HeadRequest, ListRequest, PutRequest, Storage},
+    trace::{REQUEST_TARGET, continued},
+    v1::{self, put_message::Message as PutPart, storage_server::Storage as Generated},
 };
 
-/// Serves a [`Storage`] over gRPC.
+/// Answers all calls but GET.
 #[derive(Debug, Clone)]
-pub struct StorageService {
-    storage: Arc<dyn Storage>,
-}
-
-/// The gRPC service of a storage node, to be added to [`super::server_builder`].
-pub fn storage_service(storage: Arc<dyn Storage>) -> StorageServer<StorageService> {
-    StorageServer::new(StorageService { storage })
-        .max_decoding_message_size(GRPC_MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(GRPC_MESSAGE_BYTES_MAX)
+pub(super) struct Calls {
+    pub(super) storage: Arc<dyn Storage>,
 }
 
 #[async_trait::async_trait]
-impl Generated for StorageService {
+impl Generated for Calls {
     async fn put(
         &self,
         request: Request<Streaming<v1::PutMessage>>,
@@ -52,7 +31,7 @@ impl Generated for StorageService {
         };
         let put = PutRequest::try_from(header)?;
         let span = continued(
-            info_span!("storage.put", otel.kind = "server", request_id = %put.request_id),
+            info_span!(target: REQUEST_TARGET, "storage.put", otel.kind = "server", request_id = %put.request_id),
             &metadata,
         );
         let fault = Fault::default();
@@ -61,37 +40,18 @@ impl Generated for StorageService {
         Ok(Response::new(fault.explain(outcome)?.into()))
     }
 
-    type GetStream = BoxStream<'static, Result<v1::GetMessage, Status>>;
+    type GetStream = Empty<Result<v1::GetMessage, Status>>;
 
-    async fn get(&self, request: Request<v1::GetRequest>) -> Result<Response<Self::GetStream>, Status> {
-        let (metadata, _, message) = request.into_parts();
-        let get = GetRequest::try_from(message)?;
-        let span = continued(
-            info_span!("storage.get", otel.kind = "server", request_id = %get.request_id),
-            &metadata,
-        );
-        let (header, body) = match self.storage.get(get).instrument(span).await? {
-            GetReply::Found { meta, range, body } => (GetHeader::Found { meta, range }, Some(body)),
-            GetReply::Arriving { arriving, body } => (GetHeader::Arriving(arriving), Some(body)),
-            GetReply::NotModified(meta) => (GetHeader::NotModified(meta), None),
-            GetReply::RangeNotSatisfiable(meta) => (GetHeader::RangeNotSatisfiable(meta), None),
-        };
-        let header = stream::iter([Ok(get_message(GetPart::Header(header.into())))]);
-        Ok(Response::new(match body {
-            None => header.boxed(),
-            Some(ObjectBody::Memory(chunks)) => {
-                let pieces = stream::iter(chunks.as_slice().to_vec()).map(Ok);
-                header.chain(pieces.flat_map(chunk_messages)).boxed()
-            }
-            Some(ObjectBody::Stream(pieces)) => header.chain(pieces.flat_map(chunk_messages)).boxed(),
-        }))
+    /// Is never called: [`super::StorageService`] answers a GET before it comes here.
+    async fn get(&self, _request: Request<v1::GetRequest>) -> Result<Response<Self::GetStream>, Status> {
+        Err(Status::unimplemented("a GET is answered by its own route"))
     }
 
     async fn head(&self, request: Request<v1::HeadRequest>) -> Result<Response<v1::HeadReply>, Status> {
         let (metadata, _, message) = request.into_parts();
         let head = HeadRequest::try_from(message)?;
         let span = continued(
-            info_span!("storage.head", otel.kind = "server", request_id = %head.request_id),
+            info_span!(target: REQUEST_TARGET, "storage.head", otel.kind = "server", request_id = %head.request_id),
             &metadata,
         );
         Ok(Response::new(self.storage.head(head).instrument(span).await?.into()))
@@ -101,7 +61,7 @@ impl Generated for StorageService {
         let (metadata, _, message) = request.into_parts();
         let delete = DeleteRequest::try_from(message)?;
         let span = continued(
-            info_span!("storage.delete", otel.kind = "server", request_id = %delete.request_id),
+            info_span!(target: REQUEST_TARGET, "storage.delete", otel.kind = "server", request_id = %delete.request_id),
             &metadata,
         );
         Ok(Response::new(self.storage.delete(delete).instrument(span).await?.into()))
@@ -111,24 +71,9 @@ impl Generated for StorageService {
         let (metadata, _, message) = request.into_parts();
         let list = ListRequest::try_from(message)?;
         let span = continued(
-            info_span!("storage.list", otel.kind = "server", request_id = %list.request_id),
+            info_span!(target: REQUEST_TARGET, "storage.list", otel.kind = "server", request_id = %list.request_id),
             &metadata,
         );
         Ok(Response::new(self.storage.list(list).instrument(span).await?.into()))
     }
-}
-
-fn get_message(part: GetPart) -> v1::GetMessage {
-    v1::GetMessage { message: Some(part) }
-}
-
-/// The messages of one piece of a body; an error closes the stream and cuts the body.
-fn chunk_messages(
-    piece: Result<Bytes, StorageError>,
-) -> stream::Iter<impl Iterator<Item = Result<v1::GetMessage, Status>> + Send> {
-    let (bytes, error) = match piece {
-        Ok(bytes) => (bytes, None),
-        Err(error) => (Bytes::new(), Some(Err(error.into()))),
-    };
-    stream::iter(split(bytes).map(|chunk| Ok(get_message(GetPart::Chunk(chunk)))).chain(error))
 }

@@ -17,7 +17,7 @@ use headwater_types::{
 use std::{sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::fake::Fake;
+use crate::{fake::Fake, relay::relay};
 
 pub struct Harness {
     pub fake: Arc<Fake>,
@@ -25,14 +25,14 @@ pub struct Harness {
     pub replication: Arc<dyn Replication>,
     /// `host:port`, empty for direct calls.
     pub address: String,
-    server: Option<JoinHandle<()>>,
+    servers: Vec<JoinHandle<()>>,
 }
 
 impl Harness {
     pub fn direct() -> Self {
         let fake = Fake::new();
         let (storage, replication) = (fake.clone(), fake.clone());
-        Self { fake, storage, replication, address: String::new(), server: None }
+        Self { fake, storage, replication, address: String::new(), servers: Vec::new() }
     }
 
     pub async fn grpc() -> Self {
@@ -45,14 +45,23 @@ impl Harness {
             storage: Arc::new(StorageClient::new(&address).unwrap()),
             replication: Arc::new(ReplicationClient::new(&address).unwrap()),
             address,
-            server: Some(server),
+            servers: vec![server],
         }
+    }
+
+    /// Storage calls go through a node that is nothing but the generated server and the generated client.
+    pub async fn relayed() -> Self {
+        let mut harness = Self::grpc().await;
+        let (address, server) = relay(&harness.address).await;
+        harness.storage = Arc::new(StorageClient::new(&address).unwrap());
+        harness.servers.push(server);
+        harness
     }
 }
 
 impl Drop for Harness {
     fn drop(&mut self) {
-        self.server.iter().for_each(JoinHandle::abort);
+        self.servers.iter().for_each(JoinHandle::abort);
     }
 }
 

@@ -6,6 +6,7 @@
 mod convert;
 mod fake;
 mod harness;
+mod relay;
 mod scenarios;
 mod trace;
 mod wire;

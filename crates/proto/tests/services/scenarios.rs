@@ -1,4 +1,4 @@
-//! What holds for direct calls and for calls over gRPC alike.
+//! What holds for direct calls, for calls over gRPC, and for calls through any other implementation of gRPC alike.
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -23,6 +23,10 @@ macro_rules! scenarios {
         mod grpc {
             use super::Harness;
             $(#[tokio::test] async fn $name() { super::$name(&Harness::grpc().await).await; })*
+        }
+        mod relayed {
+            use super::Harness;
+            $(#[tokio::test] async fn $name() { super::$name(&Harness::relayed().await).await; })*
         }
     };
 }

@@ -10,6 +10,7 @@ use headwater_proto::{
 };
 use headwater_proto::{DeleteRequest, Storage};
 use headwater_types::{Digest, NodeId, limits::GRPC_MESSAGE_BYTES_MAX};
+use prost::Message as _;
 use std::{
     sync::mpsc,
     time::{Duration, Instant},
@@ -68,6 +69,28 @@ async fn a_message_at_the_limit_and_one_past() {
     assert_eq!(stored.unwrap().meta.unwrap().size, at.len() as u64);
     let refused = raw_put(&h, vec![header(), Message::Chunk(past.clone()), end_of(&past)]).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_malformed_get_is_refused() {
+    let h = Harness::grpc().await;
+    let mut client = Raw::new(channel(&h.address).unwrap());
+    let request = v1::GetRequest::from(get("a"));
+    let padded = |len| v1::GetRequest { if_range: Bytes::from(vec![3; len]), ..request.clone() };
+    // The tag and the length of the field take 5 bytes. What is not too long for a message is too long for a digest.
+    let at = GRPC_MESSAGE_BYTES_MAX - request.encoded_len() - 5;
+    for (malformed, code) in [
+        (v1::GetRequest { shard: 1024, ..request.clone() }, Code::InvalidArgument),
+        (v1::GetRequest::default(), Code::InvalidArgument),
+        (padded(at), Code::InvalidArgument),
+        (padded(at + 1), Code::OutOfRange),
+    ] {
+        assert_eq!(client.get(malformed).await.unwrap_err().code(), code);
+    }
+    let mut compressed = tonic::Request::new(request);
+    compressed.metadata_mut().insert("grpc-encoding", "gzip".parse().unwrap());
+    assert_eq!(client.get(compressed).await.unwrap_err().code(), Code::Unimplemented);
+    assert!(h.fake.state().traces.is_empty(), "a refused call reached the node");
 }
 
 #[tokio::test]

@@ -166,7 +166,7 @@ fn with_more_zones_each_shard_is_in_two_of_them() {
     }
 }
 
-/// All that compute a placement from one log entry must agree, also in a cluster of two builds: a change here is a
+/// All builds should plan alike, also in a cluster of two builds: a change here is a
 /// change of that format.
 #[test]
 fn golden_values() {
