@@ -2,8 +2,8 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), headwater_client::Error> {
-//! let client = headwater_client::Client::new("http://127.0.0.1:8080", "live-origin", "hw_…")?;
-//! client.put("channel/segment_00001.ts", b"…".to_vec()).ttl_seconds(300).send().await?;
+//! let client = headwater_client::Client::new("http://127.0.0.1:8080", "live-origin", "hw_id_secret")?;
+//! client.put("channel/segment_00001.ts", vec![0x47; 188]).ttl_seconds(300).send().await?;
 //! let object = client.get("channel/segment_00001.ts").await?;
 //! println!("{} bytes, {}", object.bytes().await?.len(), client.list("channel/").await?.objects.len());
 //! # Ok(()) }

@@ -9,7 +9,7 @@ use crate::group;
 const NAMESPACE_BYTES: usize = size_of::<u64>();
 
 /// The shard of a key: XXH3-64 (seed 0) over the namespace's id as 8 bytes, little endian, followed by the UTF-8
-/// bytes of the key's [`group`], modulo the number of shards.
+/// bytes of the key's [`group`](crate::group()), modulo the number of shards.
 ///
 /// It takes the namespace's id and not its name: ids are never used again, so a namespace that is deleted and made
 /// again has other shards and nothing in common with the old one.
