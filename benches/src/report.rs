@@ -202,7 +202,7 @@ mod tests {
         let rates = BTreeMap::from([
             ((Scenario::Get500K, Kind::Nginx), vec![900.0, 1000.0, 1100.0]),
             ((Scenario::Get500K, Kind::Dev), vec![1000.0, 5.0, 9000.0]),
-            ((Scenario::Get500K, Kind::Cluster), vec![299.0; 3]),
+            ((Scenario::Get500K, Kind::Cluster), vec![249.0; 3]),
         ]);
         let load = Load { renditions: 2, viewers_per_rendition: 1, segment_bytes: 2048, seconds: 3 };
         let put_segment = vec![Duration::from_millis(1), Duration::from_millis(3)];
@@ -219,7 +219,7 @@ mod tests {
             [
                 (Kind::Nginx, None, None),
                 (Kind::Dev, Some(1.0), Some(true)),
-                (Kind::Cluster, Some(0.299), Some(false))
+                (Kind::Cluster, Some(0.249), Some(false))
             ]
         );
         assert!(report.is_below_floor());
@@ -230,8 +230,8 @@ mod tests {
     fn the_table_shows_it_all() {
         let table = report().table();
         let has = |line: &str| assert!(table.lines().any(|have| have == line), "{line:?} is not in\n{table}");
-        has("GET 500 KiB   dev            1000        512       1.00       1.00       pass");
-        has("GET 500 KiB   cluster         299        153       0.30       0.30      below");
+        has("GET 500 KiB   dev            1000        512       1.00       0.80       pass");
+        has("GET 500 KiB   cluster         249        127       0.25       0.25      below");
         has("put_segment   dev               2       1.00       3.00");
         has("get_segment   dev               0");
         has("dev: 1 requests failed, the first: status 503");
