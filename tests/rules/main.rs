@@ -4,6 +4,7 @@
 
 mod crates;
 mod described;
+mod errors;
 mod links;
 mod repo;
 mod size;

@@ -17,6 +17,14 @@ use crate::{
     outgoing::Outgoing,
 };
 
+/// What became of a whole body under the key's lock.
+enum Decided {
+    /// It is staged.
+    Staged { staged: Arc<Staged>, created: bool },
+    /// An earlier attempt at the same request was; this is the key's newest version.
+    Repeat(Arc<Record>),
+}
+
 /// What the key's lock found: the newest version, staged ones included.
 pub(crate) enum Newest {
     Staged(Arc<Staged>),
@@ -73,11 +81,7 @@ impl StorageNode {
         let opened = peers.iter().map(|peer| self.open_arriving(&request, *peer, &arrival)).collect();
         let end = self.receive(&request, body, &mut arrival).await?;
 
-        match tokio::time::timeout(request.remaining, self.store_whole(&request, end, arrival, opened)).await
-        {
-            Ok(result) => result,
-            Err(_) => Err(self.given_up(&request)),
-        }
+        self.store_whole(&request, end, arrival, opened).await
     }
 
     /// Takes the body in: visible to followers and sent ahead to the members as it arrives.
@@ -106,7 +110,8 @@ impl StorageNode {
         Err(StorageError::BodyCut)
     }
 
-    /// The body is whole: decide, stage, hand over, answer.
+    /// The body is whole: decide and stage, hand over, answer. Until something is staged, a write that runs out of time has
+    /// done nothing; from then on its outcome is unknown.
     async fn store_whole(
         self: &Arc<Self>,
         request: &PutRequest,
@@ -114,32 +119,57 @@ impl StorageNode {
         arrival: Arrival,
         opened: Vec<Outgoing>,
     ) -> Result<PutReply, StorageError> {
+        let deadline = self.clock().monotonic() + request.remaining;
+        let decided = self.in_time(request.remaining, self.decide(request, end, &arrival)).await?;
+        let left = deadline.saturating_sub(self.clock().monotonic());
+        match decided {
+            Decided::Repeat(first) => self.answer_repeat(request, first, left).await,
+            Decided::Staged { staged, created } => {
+                self.drive(staged.clone(), opened, Some(arrival));
+                self.until_clean(&staged, left).await?;
+                self.metrics().puts.inc();
+                Ok(PutReply { meta: staged.record.meta.clone(), created })
+            }
+        }
+    }
+
+    /// Under the key's lock. Staging is the last step, with no wait behind it: whoever is cut off before has staged nothing.
+    async fn decide(
+        &self,
+        request: &PutRequest,
+        end: BodyEnd,
+        arrival: &Arrival,
+    ) -> Result<Decided, StorageError> {
         // A member that is known to be out of reach would leave the key unreadable here: wait before staging.
         self.links_up(request.shard, request.epoch).await?;
-        let lock = self.key_lock(&request.object).lock().await;
+        let _lock = self.key_lock(&request.object).lock().await;
         let newest = self.newest(&request.object, request.shard).await?;
-        if self.is_repeat(request, &newest) {
-            drop(lock);
-            return self.answer_repeat(request, newest).await;
+        if let Some(record) = newest.record().filter(|_| self.is_repeat(request, &newest)) {
+            return Ok(Decided::Repeat(record.clone()));
         }
         if !request.preconditions.hold(newest.live().map(|record| record.meta.digest)) {
             return Err(StorageError::PreconditionFailed);
         }
-        let record = self.new_record(request, end, &arrival, &newest);
+        let record = self.new_record(request, end, arrival, &newest);
         if !self.tier().fits(request.object.namespace, record.cost()) {
             let bytes = end.size;
             return Err(StorageError::Overloaded(format!(
                 "{bytes} bytes do not fit the hot capacity of the namespace"
             )));
         }
-        let staged = self.stage(request.shard, request.epoch, record)?;
-        drop(lock);
-
         let created = newest.live().is_none();
-        self.drive(staged.clone(), opened, Some(arrival));
-        self.until_clean(&staged, request.remaining).await?;
-        self.metrics().puts.inc();
-        Ok(PutReply { meta: staged.record.meta.clone(), created })
+        let staged = self.stage(request.shard, request.epoch, record)?;
+        Ok(Decided::Staged { staged, created })
+    }
+
+    /// Bounds what comes before staging: out of time means that nothing was done.
+    pub(crate) async fn in_time<T>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = Result<T, StorageError>>,
+    ) -> Result<T, StorageError> {
+        let out_of_time = || StorageError::Unavailable("a member of the shard is out of reach".into());
+        tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(out_of_time()))
     }
 
     /// Gives a record its version and stages it. From here on it can only become clean.
@@ -186,26 +216,19 @@ impl StorageNode {
 
     /// Answers a repeated request with the outcome of its first attempt. That the key was new then is told from the
     /// remembered ids: a key that was deleted before counts as replaced.
-    async fn answer_repeat(&self, request: &PutRequest, newest: Newest) -> Result<PutReply, StorageError> {
+    async fn answer_repeat(
+        &self,
+        request: &PutRequest,
+        newest: Arc<Record>,
+        left: Duration,
+    ) -> Result<PutReply, StorageError> {
         let staged = self.shard(request.shard).lock().staged_by(&request.object, request.request_id).cloned();
         if let Some(staged) = staged {
-            self.until_clean(&staged, request.remaining).await?;
+            self.until_clean(&staged, left).await?;
         }
-        let Some(record) = newest.record() else { return Err(self.given_up(request)) };
-        let ids = &record.request_ids;
+        let ids = &newest.request_ids;
         let created = ids.last() == Some(&request.request_id) && ids.len() < REQUEST_IDS_PER_RECORD;
-        Ok(PutReply { meta: record.meta.clone(), created })
-    }
-
-    /// Time is up: nothing was done, unless a version of this request is staged or stored.
-    fn given_up(&self, request: &PutRequest) -> StorageError {
-        let staged =
-            self.shard(request.shard).lock().staged_by(&request.object, request.request_id).is_some();
-        if staged {
-            StorageError::OutcomeUnknown("not every member has acknowledged in time".into())
-        } else {
-            StorageError::Unavailable("a member of the shard is out of reach".into())
-        }
+        Ok(PutReply { meta: newest.meta.clone(), created })
     }
 
     /// The newest version of a key, staged ones included. Under the key's lock it stays the newest.
