@@ -21,17 +21,17 @@ pub(crate) struct RequestLine {
     method: String,
     query: String,
     user_agent: Option<String>,
-    peer: Option<SocketAddr>,
+    peer: SocketAddr,
 }
 
 impl RequestLine {
-    pub fn of(parts: &request::Parts) -> Self {
+    pub fn of(parts: &request::Parts, connection: &ConnInfo) -> Self {
         let user_agent = parts.headers.get(header::USER_AGENT);
         Self {
             method: parts.method.as_str().to_owned(),
             query: shortened(&redact_query(parts.uri.query().unwrap_or(""))),
             user_agent: user_agent.map(|value| shortened(&String::from_utf8_lossy(value.as_bytes()))),
-            peer: parts.extensions.get::<ConnInfo>().map(|info| info.peer),
+            peer: connection.peer,
         }
     }
 }
@@ -82,7 +82,7 @@ struct Line<'a> {
     total_ms: f64,
     tier: &'static str,
     user_agent: Option<&'a str>,
-    peer: Option<SocketAddr>,
+    peer: SocketAddr,
 }
 
 impl Completion {

@@ -1,6 +1,6 @@
 //! Headers of an object's answer.
 
-use headwater_types::{Attributes, Digest, ErrorCode, MediaClass, ObjectMeta};
+use headwater_types::{Attributes, Digest, ErrorCode, MediaClass, ObjectMeta, RequestId};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::{fmt, io::Write, time::Duration};
 
@@ -39,7 +39,7 @@ pub(crate) struct Findings {
 
 /// Headers of everything that the encoder said. A value that is no header value (no encoder can send one) is left out.
 pub(crate) fn add_attributes(headers: &mut HeaderMap, attributes: &Attributes) {
-    if let Ok(value) = HeaderValue::from_str(&attributes.content_type) {
+    if let Some(value) = content_type(&attributes.content_type) {
         headers.insert(header::CONTENT_TYPE, value);
     }
     if let Some(Ok(value)) = attributes.content_encoding.as_deref().map(HeaderValue::from_str) {
@@ -51,6 +51,26 @@ pub(crate) fn add_attributes(headers: &mut HeaderMap, attributes: &Attributes) {
             headers.append(name, value);
         }
     }
+}
+
+/// The types of nearly all answers need no memory of their own.
+fn content_type(text: &str) -> Option<HeaderValue> {
+    let known = match text {
+        "video/mp2t" => "video/mp2t",
+        "video/mp4" => "video/mp4",
+        "video/iso.segment" => "video/iso.segment",
+        "audio/mp4" => "audio/mp4",
+        "application/vnd.apple.mpegurl" => "application/vnd.apple.mpegurl",
+        "application/dash+xml" => "application/dash+xml",
+        _ => return HeaderValue::from_str(text).ok(),
+    };
+    Some(HeaderValue::from_static(known))
+}
+
+/// A request's id.
+pub(crate) fn request_id(id: RequestId) -> HeaderValue {
+    let mut buffer = [0; RequestId::TEXT_BYTES];
+    HeaderValue::from_str(id.encode(&mut buffer)).unwrap_or(HeaderValue::from_static(""))
 }
 
 /// Headers that name a stored version: also those of a 304.
@@ -74,7 +94,16 @@ pub(crate) fn etag(digest: Digest) -> HeaderValue {
 /// How long the frontend took to begin the answer.
 pub(crate) fn add_server_timing(headers: &mut HeaderMap, took: Duration) {
     let micros = took.as_micros();
-    let value = text_value(format_args!("origin;dur={}.{:03}", micros / 1000, micros % 1000));
+    let value = match micros {
+        // By far the most, without the formatter.
+        0..1000 => {
+            let digit = |divisor: u128| b'0' + (micros / divisor % 10) as u8;
+            let mut text = *b"origin;dur=0.000";
+            text[13..].copy_from_slice(&[digit(100), digit(10), digit(1)]);
+            HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static(""))
+        }
+        _ => text_value(format_args!("origin;dur={}.{:03}", micros / 1000, micros % 1000)),
+    };
     headers.insert(SERVER_TIMING, value);
 }
 
@@ -90,6 +119,17 @@ pub(crate) fn text_value(text: fmt::Arguments<'_>) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_in_milliseconds() {
+        for (micros, text) in
+            [(0, "0.000"), (7, "0.007"), (999, "0.999"), (1000, "1.000"), (12_345, "12.345")]
+        {
+            let mut headers = HeaderMap::new();
+            add_server_timing(&mut headers, Duration::from_micros(micros));
+            assert_eq!(headers[SERVER_TIMING], format!("origin;dur={text}"));
+        }
+    }
 
     #[test]
     fn entity_tags_are_those_of_the_digest() {

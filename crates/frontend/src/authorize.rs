@@ -35,12 +35,17 @@ pub(crate) fn decide(
 ) -> Decision {
     let mut decision = Decision::Unauthorized;
     for record in valid {
-        if namespace.is_some() && record.namespace == namespace && grants(&record, action) {
+        if allows(&record, namespace, action) {
             return Decision::Granted(record);
         }
         decision = Decision::Forbidden;
     }
     decision
+}
+
+/// Whether a valid key grants the action in this namespace.
+pub(crate) fn allows(record: &KeyRecord, namespace: Option<NamespaceId>, action: Action<'_>) -> bool {
+    namespace.is_some() && record.namespace == namespace && grants(record, action)
 }
 
 /// Whether a key of the right namespace covers the action.

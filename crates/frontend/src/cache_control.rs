@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use headwater_media::{PlaylistFacts, default_cache_control, gunzip_bounded};
+use headwater_media::{CacheControl, PlaylistFacts, default_cache_control, gunzip_bounded};
 use headwater_meta::NamespaceSettings;
 use headwater_proto::{ObjectBody, StorageError};
 use headwater_types::{Attributes, Chunks, Digest, MediaClass, ObjectKey, ObjectMeta};
 use http::HeaderValue;
+use std::sync::LazyLock;
 
-use crate::{policy::first_match, recent::Recent};
+use crate::{answer, policy::first_match, recent::Recent};
 
 /// Playlists whose facts are remembered, about twice as many at most.
 const PLAYLISTS: usize = 16 * 1024;
@@ -77,13 +78,30 @@ pub(crate) fn cache_control(
     remaining_ttl_s: u64,
 ) -> HeaderValue {
     let set = first_match(&settings.cache_control_rules, key).or(attributes.cache_control.as_ref());
-    let by_class = || default_cache_control(class, facts, remaining_ttl_s, settings.unique_names);
     // A rule that is no header value falls back to what is always right.
     match set {
-        Some(value) => HeaderValue::from_str(value).ok(),
-        None => HeaderValue::try_from(by_class()).ok(),
+        Some(value) => HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static("no-cache")),
+        None => by_class(default_cache_control(class, facts, remaining_ttl_s, settings.unique_names)),
     }
-    .unwrap_or(HeaderValue::from_static("no-cache"))
+}
+
+/// Nearly all answers say one of these ages, so their values are made once.
+fn by_class(value: CacheControl) -> HeaderValue {
+    const AGES: u64 = 61;
+    static PUBLIC: LazyLock<Vec<HeaderValue>> =
+        LazyLock::new(|| (0..AGES).map(|age| formatted(CacheControl::Public(age))).collect());
+    static PLAIN: LazyLock<Vec<HeaderValue>> =
+        LazyLock::new(|| (0..AGES).map(|age| formatted(CacheControl::MaxAge(age))).collect());
+    let known = match value {
+        CacheControl::Public(age) => PUBLIC.get(age as usize),
+        CacheControl::MaxAge(age) => PLAIN.get(age as usize),
+        _ => None,
+    };
+    known.cloned().unwrap_or_else(|| formatted(value))
+}
+
+fn formatted(value: CacheControl) -> HeaderValue {
+    answer::text_value(format_args!("{value}"))
 }
 
 #[cfg(test)]

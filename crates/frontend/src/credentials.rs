@@ -2,7 +2,7 @@
 
 use base64::{Engine, alphabet, engine};
 use headwater_types::ApiKey;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use std::borrow::Cow;
 
 use crate::query::Query;
@@ -26,6 +26,11 @@ pub(crate) fn presented<'a>(headers: &'a HeaderMap, query: Query<'a>) -> impl It
     let from_query = query.all("token").map(from_token);
     let candidates = from_headers.chain(from_query).take(CANDIDATES_MAX);
     candidates.filter_map(|text| ApiKey::parse(&text).ok())
+}
+
+/// The API key in one Authorization header, if it carries one.
+pub(crate) fn in_header(value: &HeaderValue) -> Option<ApiKey> {
+    ApiKey::parse(&from_header(value.to_str().ok()?)?).ok()
 }
 
 /// The key in an Authorization header: raw, Bearer, or the password of Basic.

@@ -1,12 +1,12 @@
 //! A frontend: its parts, and the router that serves it.
 
-use axum::{Router, body::Body, response::Response};
+use axum::body::Body;
 use headwater_meta::MetaCache;
 use headwater_proto::directory::Directory;
 use headwater_telemetry::AccessLog;
 use headwater_types::{Clock, Rng};
-use http::Request;
-use std::{convert::Infallible, fmt, sync::Arc};
+use http::{Request, Response};
+use std::{fmt, sync::Arc};
 
 use crate::{
     cache_control::PlaylistCache,
@@ -16,8 +16,9 @@ use crate::{
     hedge::HedgeBudget,
     ingest::{budget::IngestBudget, sizes::RecentSizes},
     metrics::Metrics,
-    net::Handler,
+    net::{ConnInfo, Handler},
     policy::Policies,
+    response_body::ResponseBody,
     routes::Routes,
 };
 
@@ -81,25 +82,18 @@ impl Frontend {
         })
     }
 
-    /// The data plane as a router: it answers every path, those outside of `/cache/` with 404. Paths are read raw, so
-    /// no part of them is decoded twice.
-    pub fn router(self: &Arc<Self>) -> Router {
-        let frontend = self.clone();
-        Router::new().fallback_service(tower::service_fn(move |request: Request<Body>| {
-            let frontend = frontend.clone();
-            async move { Ok::<Response, Infallible>(handle::handle(frontend, request).await) }
-        }))
-    }
-
     /// What is counted, to be registered.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 }
 
-/// Without a router between: paths are looked at raw.
+/// It answers every path, those outside of `/cache/` with 404. Without a router between: paths are read raw, so that no
+/// part of them is decoded twice.
 impl Handler for Arc<Frontend> {
-    async fn handle(&self, request: Request<Body>) -> Response {
-        handle::handle(self.clone(), request).await
+    type Body = ResponseBody;
+
+    async fn handle(&self, connection: &Arc<ConnInfo>, request: Request<Body>) -> Response<ResponseBody> {
+        handle::handle(self, connection, request).await
     }
 }

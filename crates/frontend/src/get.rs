@@ -50,7 +50,7 @@ pub(crate) async fn get(request: Allowed<'_>, key: ObjectKey, findings: &mut Fin
     let mut reads = 0;
     let (reply, facts) = loop {
         reads += 1;
-        let reply = read(request.frontend, get.shard, |storage, epoch, remaining| {
+        let reply = read(request.frontend, request.started, get.shard, |storage, epoch, remaining| {
             storage.get(GetRequest { epoch, remaining, ..get.clone() })
         });
         match with_facts(request, &get.object.key, reply.await?).await {
@@ -108,7 +108,7 @@ pub(crate) async fn head(request: Allowed<'_>, key: ObjectKey, findings: &mut Fi
         follow: follow(request, class),
         remaining: Default::default(),
     };
-    let reply = read(request.frontend, head.shard, |storage, epoch, remaining| {
+    let reply = read(request.frontend, request.started, head.shard, |storage, epoch, remaining| {
         storage.head(HeadRequest { epoch, remaining, ..head.clone() })
     });
     let key = &head.object.key;
@@ -187,7 +187,7 @@ async fn head_facts(
         follow: Follow::No,
         remaining: Default::default(),
     };
-    let reply = read(request.frontend, get.shard, |storage, epoch, remaining| {
+    let reply = read(request.frontend, request.started, get.shard, |storage, epoch, remaining| {
         storage.get(GetRequest { epoch, remaining, ..get.clone() })
     });
     // It may be a newer version by now, whose facts are as good: a stream's target duration does not change.

@@ -1,20 +1,21 @@
 //! One request from its head to its answer: what it names, who asks, which handler answers, and what every answer has.
 
-use axum::{body::Body, response::Response};
+use axum::body::Body;
 use headwater_telemetry::{REQUEST_TARGET, trace_context};
 use headwater_types::{ErrorCode, KeyId, ObjectKey, RequestId, UnixMillis};
-use http::{HeaderName, HeaderValue, Method, Request, Version, header, request};
-use std::sync::Arc;
+use http::{HeaderName, HeaderValue, Method, Request, Response, Version, header, request};
+use std::{sync::Arc, time::Duration};
 use tracing::Instrument;
 
 use crate::{
     access_log::{Completion, Logged, RequestLine},
     answer::{self, Findings},
-    authorize::{Action, Decision, decide},
+    authorize::{self, Action, Decision, decide},
     cors, credentials, delete,
     frontend::Frontend,
     get, list,
     metrics::RequestLabels,
+    net::ConnInfo,
     policy::Policy,
     problem::Problem,
     put,
@@ -26,6 +27,19 @@ use crate::{
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// A request as it came.
+#[derive(Debug, Clone, Copy)]
+struct Asked<'a> {
+    frontend: &'a Arc<Frontend>,
+    connection: &'a ConnInfo,
+    parts: &'a request::Parts,
+    id: RequestId,
+    /// When it came, by the monotonic clock.
+    started: Duration,
+    /// The same by the wall clock.
+    now: UnixMillis,
+}
+
 /// A request that has been allowed, as its handler sees it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Allowed<'a> {
@@ -33,7 +47,9 @@ pub(crate) struct Allowed<'a> {
     pub parts: &'a request::Parts,
     pub query: Query<'a>,
     pub id: RequestId,
-    /// When the request came, by the wall clock.
+    /// When the request came, by the monotonic clock.
+    pub started: Duration,
+    /// The same by the wall clock.
     pub now: UnixMillis,
     pub policy: &'a Arc<Policy>,
 }
@@ -76,9 +92,13 @@ impl Verb {
 }
 
 /// Answers a request.
-pub(crate) async fn handle(frontend: Arc<Frontend>, request: Request<Body>) -> Response {
+pub(crate) async fn handle(
+    frontend: &Arc<Frontend>,
+    connection: &ConnInfo,
+    request: Request<Body>,
+) -> Response<ResponseBody> {
     let started = frontend.clock.monotonic();
-    let now = frontend.clock.unix_millis();
+    let now = frontend.clock.coarse_unix_millis();
     let id = RequestId::at(now, &*frontend.rng);
     let (parts, body) = request.into_parts();
     let span =
@@ -87,17 +107,20 @@ pub(crate) async fn handle(frontend: Arc<Frontend>, request: Request<Body>) -> R
     let mut body = RequestBody::new(body);
     let mut known = Known::default();
 
-    let answered = dispatch(&frontend, &parts, &mut body, (id, now), &mut known).instrument(span).await;
+    let asked = Asked { frontend, connection, parts: &parts, id, started, now };
+    let answered = dispatch(asked, &mut body, &mut known).instrument(span).await;
     let mut response = answered.unwrap_or_else(|problem| {
         known.findings.code = Some(problem.code);
         problem.into_response(id)
     });
 
-    set_length(&mut response, parts.method == Method::HEAD);
+    if parts.method == Method::HEAD {
+        without_body(&mut response);
+    }
 
     let first_byte = frontend.clock.monotonic().saturating_sub(started);
     let headers = response.headers_mut();
-    headers.insert(X_REQUEST_ID, answer::text_value(format_args!("{id}")));
+    headers.insert(X_REQUEST_ID, answer::request_id(id));
     answer::add_server_timing(headers, first_byte);
     frontend.policies.cors(known.policy.as_deref()).apply(&parts.headers, headers);
     if !body.is_ended() && parts.version < Version::HTTP_2 {
@@ -106,7 +129,7 @@ pub(crate) async fn handle(frontend: Arc<Frontend>, request: Request<Body>) -> R
     }
     let line = frontend.access_log.is_enabled().then(|| {
         Box::new(Logged {
-            request: RequestLine::of(&parts),
+            request: RequestLine::of(&parts, connection),
             key: known.key.take(),
             key_id: known.key_id.take(),
         })
@@ -126,32 +149,29 @@ pub(crate) async fn handle(frontend: Arc<Frontend>, request: Request<Body>) -> R
         code: known.findings.code,
         cut: false,
         line,
-        frontend,
+        frontend: frontend.clone(),
     };
-    response.map(|body| Body::new(body.with_completion(completion)))
+    response.map(|body| body.with_completion(completion))
 }
 
-/// Says how long the body is where that is known. HEAD has the headers of GET and no body (RFC 9110 section 9.3.2), also
-/// of an error, whatever the protocol below would do.
-fn set_length(response: &mut http::Response<ResponseBody>, is_head: bool) {
+/// HEAD has the headers of GET, the body's length among them, and no body (RFC 9110 section 9.3.2), also of an error,
+/// whatever the protocol below would do. Of every other answer the protocol below says the length.
+fn without_body(response: &mut Response<ResponseBody>) {
     if let Some(size) = http_body::Body::size_hint(response.body()).exact() {
         response.headers_mut().insert(header::CONTENT_LENGTH, size.into());
     }
-    if is_head {
-        *response.body_mut() = ResponseBody::nothing();
-    }
+    *response.body_mut() = ResponseBody::nothing();
 }
 
 /// Finds out what a request wants and whether it may, in an order that reads nothing of its body.
 async fn dispatch(
-    frontend: &Arc<Frontend>,
-    parts: &request::Parts,
+    asked: Asked<'_>,
     body: &mut RequestBody,
-    (id, now): (RequestId, UnixMillis),
     known: &mut Known,
-) -> Result<http::Response<ResponseBody>, Problem> {
+) -> Result<Response<ResponseBody>, Problem> {
+    let Asked { frontend, parts, id, started, now, .. } = asked;
     let (name, raw_key) = target::split(parts.uri.path())?;
-    let record = frontend.cache.namespace(name.as_str());
+    let record = frontend.cache.namespace(name);
     known.policy = record.map(|record| frontend.policies.of(record));
     if !cors::is_known(&parts.method) {
         return Err(Problem::new(ErrorCode::MethodNotAllowed, ErrorCode::MethodNotAllowed.title()));
@@ -180,10 +200,10 @@ async fn dispatch(
         (Resource::Object(key), _) => Action::Write(key.as_str()),
         (Resource::Listing, listing) => Action::List(listing.as_ref().map_or("", |l| l.prefix.as_str())),
     };
-    known.key_id = Some(authorize(frontend, parts, query, known.policy.as_deref(), action, now)?);
-    let Some(policy) = known.policy.clone() else { return Err(forbidden()) };
+    known.key_id = Some(authorize(asked, query, known.policy.as_deref(), action)?);
+    let Some(policy) = &known.policy else { return Err(forbidden()) };
 
-    let request = Allowed { frontend, parts, query, id, now, policy: &policy };
+    let request = Allowed { frontend, parts, query, id, started, now, policy };
     match (resource, listing) {
         // Boxed: the future of a GET, which is most requests, must not be as large as that of a PUT.
         (Resource::Listing, Some(listing)) => Box::pin(list::list(request, listing)).await,
@@ -205,17 +225,34 @@ async fn dispatch(
 
 /// Allowed if any of the credentials grants it; which one did.
 fn authorize(
-    frontend: &Frontend,
-    parts: &request::Parts,
+    asked: Asked<'_>,
     query: Query<'_>,
     policy: Option<&Policy>,
     action: Action<'_>,
-    now: UnixMillis,
 ) -> Result<KeyId, Problem> {
+    let Asked { frontend, connection, parts, now, .. } = asked;
+    let namespace = policy.map(Policy::id);
+    // Before anything is looked up: what is remembered must not be newer than what it was verified by.
+    let version = frontend.cache.version();
+    let header = parts.headers.get(header::AUTHORIZATION);
+    if let Some(header) = header
+        && let Some(record) = connection.verified.recall(header, version, now)
+        && authorize::allows(&record, namespace, action)
+    {
+        return Ok(record.id.clone());
+    }
     let presented = credentials::presented(&parts.headers, query);
     let valid = presented.filter_map(|key| frontend.cache.verify(&key, now));
-    match decide(policy.map(Policy::id), action, valid) {
-        Decision::Granted(record) => Ok(record.id.clone()),
+    match decide(namespace, action, valid) {
+        Decision::Granted(record) => {
+            if let Some(header) = header
+                && let Some(key) = credentials::in_header(header)
+                && let Some(own) = frontend.cache.verify(&key, now)
+            {
+                connection.verified.remember(header, version, own);
+            }
+            Ok(record.id.clone())
+        }
         Decision::Forbidden => Err(forbidden()),
         Decision::Unauthorized => {
             Err(Problem::new(ErrorCode::Unauthorized, "present an API key as Authorization or as ?token="))

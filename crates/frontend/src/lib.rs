@@ -35,6 +35,7 @@ mod retry;
 mod rfc3339;
 mod routes;
 mod target;
+mod verified;
 mod write;
 
 pub use config::FrontendConfig;

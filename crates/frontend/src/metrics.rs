@@ -1,5 +1,6 @@
 //! What is counted on the data plane. Labels are namespaces and fixed words, never keys.
 
+use hashbrown::HashMap;
 use headwater_telemetry::LATENCY_BUCKETS;
 use parking_lot::RwLock;
 use prometheus_client::{
@@ -7,7 +8,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// Labels of a request. A request of no known namespace has an empty one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

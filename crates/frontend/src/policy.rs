@@ -1,9 +1,10 @@
 //! A namespace's settings in the form in which requests need them.
 
+use hashbrown::HashMap;
 use headwater_meta::{CorsPolicy, NamespaceRecord, NamespaceSettings, Rule, glob};
 use headwater_types::{NamespaceId, ObjectKey};
 use parking_lot::RwLock;
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use crate::cors::Cors;
 

@@ -92,7 +92,7 @@ fn ttl(query: Query<'_>, settings: &NamespaceSettings, key: &ObjectKey) -> Resul
 fn attributes(headers: &HeaderMap, key: &ObjectKey) -> Result<Attributes, Problem> {
     let sent_type = stored(headers, header::CONTENT_TYPE)?;
     Ok(Attributes {
-        content_type: headwater_media::content_type(key, sent_type).into_owned(),
+        content_type: headwater_media::content_type(key, sent_type).into(),
         content_encoding: stored(headers, header::CONTENT_ENCODING)?.map(str::to_owned),
         cache_control: stored(headers, header::CACHE_CONTROL)?.map(str::to_owned),
         user_meta: user_meta(headers)?,

@@ -11,14 +11,18 @@ use crate::{frontend::Frontend, problem::Problem, retry::Retry, routes::Route};
 pub(crate) type Call<'a, T> = BoxFuture<'a, Result<T, StorageError>>;
 
 /// Reads from a shard: the member in our own zone first, another when it does not answer or is slow, and again by the
-/// newest map until the budget is spent. That there is no such object is an answer; it is believed only of a member
+/// newest map until the budget is spent, which is counted from when the request `started`. That there is no such object is an answer; it is believed only of a member
 /// that may say it, which is what [`StorageError::NotFound`] means.
-pub(crate) async fn read<T, F>(frontend: &Frontend, shard: ShardId, call: F) -> Result<T, Problem>
+pub(crate) async fn read<T, F>(
+    frontend: &Frontend,
+    started: Duration,
+    shard: ShardId,
+    call: F,
+) -> Result<T, Problem>
 where
     F: for<'a> Fn(&'a dyn Storage, Epoch, Duration) -> Call<'a, T>,
 {
     let budget = frontend.config.read_budget;
-    let started = frontend.clock.monotonic();
     let mut left = budget;
     let mut retry = Retry::default();
     frontend.hedges.earn();

@@ -15,7 +15,7 @@ use crate::access_log::Completion;
 
 /// The bytes of an answer. An error cuts the connection, so that a reader cannot take a part for the whole.
 #[derive(Debug)]
-pub(crate) struct ResponseBody {
+pub struct ResponseBody {
     kind: Kind,
     sent: u64,
     /// Told how it went when the body is dropped.
@@ -53,17 +53,17 @@ impl fmt::Debug for Kind {
 
 impl ResponseBody {
     /// No body and no length.
-    pub fn nothing() -> Self {
+    pub(crate) fn nothing() -> Self {
         Self::of(Kind::Nothing)
     }
 
     /// A body in one piece.
-    pub fn whole(bytes: Bytes) -> Self {
+    pub(crate) fn whole(bytes: Bytes) -> Self {
         Self::of(Kind::Whole((!bytes.is_empty()).then_some(bytes)))
     }
 
     /// An object's bytes, of which there are `size`; `None` while it is still arriving.
-    pub fn object(body: ObjectBody, size: Option<u64>) -> Self {
+    pub(crate) fn object(body: ObjectBody, size: Option<u64>) -> Self {
         Self::of(match body {
             ObjectBody::Memory(chunks) => Kind::Chunks { left: chunks.len(), chunks, next: 0 },
             ObjectBody::Stream(stream) => Kind::Stream { stream, left: size, ended: size == Some(0) },
@@ -75,7 +75,7 @@ impl ResponseBody {
     }
 
     /// Tells `completion` how it went.
-    pub fn with_completion(mut self, completion: Completion) -> Self {
+    pub(crate) fn with_completion(mut self, completion: Completion) -> Self {
         self.completion = Some(completion);
         self
     }

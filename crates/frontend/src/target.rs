@@ -18,7 +18,7 @@ pub(crate) enum Resource {
 
 /// Splits a raw path into the namespace's name and what follows its `/`. Nothing is decoded: a name needs no escapes,
 /// and a key is decoded once, by [`resource`].
-pub(crate) fn split(path: &str) -> Result<(NamespaceName, Option<&str>), Problem> {
+pub(crate) fn split(path: &str) -> Result<(&str, Option<&str>), Problem> {
     let Some(rest) = path.strip_prefix(ROOT) else {
         return Err(Problem::new(ErrorCode::NotFound, "objects are below /cache/{namespace}/{key}"));
     };
@@ -26,8 +26,7 @@ pub(crate) fn split(path: &str) -> Result<(NamespaceName, Option<&str>), Problem
         Some((name, key)) => (name, Some(key)),
         None => (rest, None),
     };
-    let name =
-        NamespaceName::parse(name).map_err(|e| Problem::new(ErrorCode::InvalidNamespace, e.to_string()))?;
+    NamespaceName::check(name).map_err(|e| Problem::new(ErrorCode::InvalidNamespace, e.to_string()))?;
     Ok((name, key))
 }
 
@@ -61,9 +60,8 @@ mod tests {
 
     fn parse(uri: &str) -> Result<(String, Resource), &'static str> {
         let uri: http::Uri = uri.parse().unwrap();
-        let target = split(uri.path()).and_then(|(namespace, raw)| {
-            Ok((namespace.as_str().to_owned(), resource(raw, Query::of(&uri), true)?))
-        });
+        let target = split(uri.path())
+            .and_then(|(namespace, raw)| Ok((namespace.to_owned(), resource(raw, Query::of(&uri), true)?)));
         target.map_err(|problem| problem.code.code())
     }
 

@@ -1,7 +1,7 @@
 //! Cache-Control of answers whose object was stored without one.
 
 use headwater_types::{MediaClass, ObjectKey};
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::{hls, mpd};
 
@@ -33,6 +33,30 @@ impl PlaylistFacts {
     }
 }
 
+/// A Cache-Control value (RFC 9111, section 5.2.2). Ages are in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheControl {
+    /// `max-age`.
+    MaxAge(u64),
+    /// `public, max-age`.
+    Public(u64),
+    /// `public, max-age, immutable` (RFC 8246).
+    Immutable(u64),
+    /// `no-cache`.
+    NoCache,
+}
+
+impl fmt::Display for CacheControl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MaxAge(seconds) => write!(f, "max-age={seconds}"),
+            Self::Public(seconds) => write!(f, "public, max-age={seconds}"),
+            Self::Immutable(seconds) => write!(f, "public, max-age={seconds}, immutable"),
+            Self::NoCache => f.write_str("no-cache"),
+        }
+    }
+}
+
 /// The Cache-Control of a committed object.
 ///
 /// - Playlists and manifests: half their target duration, rounded down, at least 1 s; 1 s where it is unknown and for
@@ -45,16 +69,16 @@ pub fn default_cache_control(
     facts: PlaylistFacts,
     remaining_ttl_s: u64,
     unique_names: bool,
-) -> String {
+) -> CacheControl {
     match class {
         MediaClass::Playlist => {
             let target = facts.target_duration.filter(|_| !facts.is_multivariant).unwrap_or_default();
             let half_s = (target / 2).as_secs().max(1);
-            format!("max-age={half_s}")
+            CacheControl::MaxAge(half_s)
         }
-        MediaClass::Media if unique_names => format!("public, max-age={remaining_ttl_s}, immutable"),
-        MediaClass::Media => format!("public, max-age={}", remaining_ttl_s.min(SEGMENT_MAX_AGE_S)),
-        MediaClass::Key | MediaClass::Other => "no-cache".to_owned(),
+        MediaClass::Media if unique_names => CacheControl::Immutable(remaining_ttl_s),
+        MediaClass::Media => CacheControl::Public(remaining_ttl_s.min(SEGMENT_MAX_AGE_S)),
+        MediaClass::Key | MediaClass::Other => CacheControl::NoCache,
     }
 }
 
@@ -67,7 +91,7 @@ mod tests {
             target_duration: target_millis.map(Duration::from_millis),
             is_multivariant: false,
         };
-        default_cache_control(MediaClass::Playlist, facts, 3600, true)
+        default_cache_control(MediaClass::Playlist, facts, 3600, true).to_string()
     }
 
     #[test]
@@ -79,13 +103,14 @@ mod tests {
         }
         assert_eq!(playlist(None), "max-age=1");
         let both = PlaylistFacts { target_duration: Some(Duration::from_secs(10)), is_multivariant: true };
-        assert_eq!(default_cache_control(MediaClass::Playlist, both, 3600, false), "max-age=1");
+        assert_eq!(default_cache_control(MediaClass::Playlist, both, 3600, false), CacheControl::MaxAge(1));
     }
 
     #[test]
     fn media_lives_a_minute_or_its_ttl() {
-        let media =
-            |ttl, unique| default_cache_control(MediaClass::Media, PlaylistFacts::default(), ttl, unique);
+        let media = |ttl, unique| {
+            default_cache_control(MediaClass::Media, PlaylistFacts::default(), ttl, unique).to_string()
+        };
         assert_eq!(media(61, false), "public, max-age=60");
         assert_eq!(media(60, false), "public, max-age=60");
         assert_eq!(media(59, false), "public, max-age=59");
@@ -96,7 +121,8 @@ mod tests {
     #[test]
     fn the_rest_is_validated() {
         for class in [MediaClass::Key, MediaClass::Other] {
-            assert_eq!(default_cache_control(class, PlaylistFacts::default(), 3600, true), "no-cache");
+            let value = default_cache_control(class, PlaylistFacts::default(), 3600, true);
+            assert_eq!(value.to_string(), "no-cache");
         }
     }
 

@@ -8,6 +8,6 @@ pub mod gzip;
 pub mod hls;
 pub mod mpd;
 
-pub use cache_control::{PlaylistFacts, default_cache_control};
+pub use cache_control::{CacheControl, PlaylistFacts, default_cache_control};
 pub use class::{classify, content_type, is_followable, is_probe_name};
 pub use gzip::{GunzipError, gunzip_bounded};

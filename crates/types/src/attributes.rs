@@ -1,12 +1,13 @@
 //! What an encoder says about an object besides its bytes.
 
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Stored response headers and user metadata, bounded by `limits`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attributes {
     /// Content-Type as it is answered.
-    pub content_type: String,
+    pub content_type: Arc<str>,
     /// Content-Encoding as it was sent.
     pub content_encoding: Option<String>,
     /// Cache-Control as it was sent; without it the answer's is chosen by class.

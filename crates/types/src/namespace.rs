@@ -35,12 +35,17 @@ pub struct NamespaceError {
 impl NamespaceName {
     /// Checks a name. There is no normalisation: what is refused here is refused everywhere.
     pub fn parse(name: &str) -> Result<Self, NamespaceError> {
+        Self::check(name).map(|()| Self(name.into()))
+    }
+
+    /// As [`Self::parse`], for a name that is only looked up.
+    pub fn check(name: &str) -> Result<(), NamespaceError> {
         let alnum = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
         let bytes = name.as_bytes();
         let inner = |b: &u8| alnum(*b) || *b == b'_' || *b == b'-';
         let edges = bytes.first().copied().is_some_and(alnum) && bytes.last().copied().is_some_and(alnum);
         if edges && bytes.len() <= NAMESPACE_BYTES_MAX && bytes.iter().all(inner) {
-            Ok(Self(name.into()))
+            Ok(())
         } else {
             Err(NamespaceError { given: name.chars().take(64).collect() })
         }

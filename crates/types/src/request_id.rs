@@ -27,10 +27,19 @@ impl RequestId {
     }
 }
 
+impl RequestId {
+    /// Bytes of its text.
+    pub const TEXT_BYTES: usize = uuid::fmt::Hyphenated::LENGTH;
+
+    /// Its text, in lower case and with hyphens.
+    pub fn encode(self, buffer: &mut [u8; Self::TEXT_BYTES]) -> &str {
+        uuid::Uuid::from_u128(self.0).hyphenated().encode_lower(buffer)
+    }
+}
+
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut buffer = [0; uuid::fmt::Hyphenated::LENGTH];
-        f.write_str(uuid::Uuid::from_u128(self.0).hyphenated().encode_lower(&mut buffer))
+        f.write_str(self.encode(&mut [0; Self::TEXT_BYTES]))
     }
 }
 

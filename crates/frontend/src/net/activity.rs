@@ -8,7 +8,8 @@ use std::{sync::Arc, time::Duration};
 /// A connection's phase and its deadline.
 ///
 /// The driver wakes at most once in the shortest of the limits and compares; nothing that happens on the connection
-/// touches a timer. Every deadline lies at least that shortest limit after the event that sets it, so none is missed.
+/// touches a timer, and what happens is timed by the coarse clock: a deadline may be met some milliseconds early. Every
+/// deadline lies at least that shortest limit after the event that sets it, so none is missed.
 #[derive(Debug)]
 pub(super) struct Activity {
     clock: Arc<dyn Clock>,
@@ -74,7 +75,7 @@ impl Activity {
             (Phase::Busy, _) | (_, Protocol::Http2) => false,
             (Phase::Header(_), Protocol::Http1) => true,
             (Phase::Idle(_), Protocol::Http1) => {
-                state.phase = Phase::Header(self.clock.monotonic());
+                state.phase = Phase::Header(self.clock.coarse_monotonic());
                 true
             }
         }
@@ -82,7 +83,7 @@ impl Activity {
 
     /// The peer takes no more for now.
     pub(super) fn write_stalled(&self) {
-        self.state.lock().stalled_since = Some(self.clock.monotonic());
+        self.state.lock().stalled_since = Some(self.clock.coarse_monotonic());
     }
 
     /// The peer took some of what waited.
@@ -91,7 +92,7 @@ impl Activity {
         state.stalled_since = None;
         // The idle time begins when the answer is out, not when it was handed over.
         if let Phase::Idle(since) = &mut state.phase {
-            *since = self.clock.monotonic();
+            *since = self.clock.coarse_monotonic();
         }
     }
 
@@ -110,7 +111,7 @@ impl Activity {
         let mut state = self.state.lock();
         state.closing = true;
         if let Phase::Idle(since) = &mut state.phase {
-            *since = self.clock.monotonic();
+            *since = self.clock.coarse_monotonic();
         }
     }
 
@@ -126,7 +127,7 @@ impl Activity {
         let mut state = self.state.lock();
         state.in_flight -= 1;
         if state.in_flight == 0 {
-            state.phase = Phase::Idle(self.clock.monotonic());
+            state.phase = Phase::Idle(self.clock.coarse_monotonic());
         }
     }
 

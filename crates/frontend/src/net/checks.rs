@@ -1,6 +1,6 @@
 //! What is refused before any handler sees it: the protocol's own rules that hyper leaves to us.
 
-use axum::body::Body;
+use bytes::Bytes;
 use headwater_types::ErrorCode;
 use http::{HeaderValue, Method, Response, StatusCode, Version, header, request::Parts};
 
@@ -35,14 +35,14 @@ fn is_chunked_at_most(request: &Parts) -> bool {
 }
 
 /// The answer to a refused request.
-pub(super) fn answer(code: ErrorCode) -> Response<Body> {
+pub(super) fn answer(code: ErrorCode) -> Response<Bytes> {
     let document = serde_json::json!({
         "type": format!("urn:headwater:error:{}", code.code()),
         "title": code.title(),
         "status": code.status(),
         "code": code.code(),
     });
-    let mut response = Response::new(Body::from(document.to_string()));
+    let mut response = Response::new(Bytes::from(document.to_string()));
     *response.status_mut() = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::BAD_REQUEST);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -1,5 +1,6 @@
 //! One connection from its first byte to its last.
 
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use headwater_types::Clock;
 use hyper::{
     rt::Executor,
@@ -16,7 +17,6 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     acceptor::NetStream,
     activity::Activity,
-    body_phase::BodyPhase,
     config::NetConfig,
     handler::Handler,
     info::{ConnInfo, ConnectionId, Protocol},
@@ -79,7 +79,7 @@ pub(super) async fn run<S: NetStream, H: Handler>(
     shared.metrics.count_protocol(protocol);
 
     let activity = Arc::new(Activity::new(shared.clock.clone(), protocol, config));
-    let info = ConnInfo { id, peer, protocol, body_phase: BodyPhase::default() };
+    let info = Arc::new(ConnInfo::new(id, peer, protocol));
     let stream = Arc::new(Mutex::new(stream));
     let io = ConnIo::new(stream.clone(), read, protocol, activity.clone(), info.body_phase.clone());
     let service = ConnService {
@@ -114,9 +114,17 @@ where
     C: GracefulConnection<Error: Display>,
 {
     let mut connection = pin!(connection);
+    // In a set, which looks at them when one of them wakes and not at each event of the connection.
+    let mut ends = FuturesUnordered::<BoxFuture<'_, Option<Deadline>>>::new();
+    ends.push(Box::pin(async { Some(activity.expired().await) }));
+    let shutdown = &shared.shutdown;
+    ends.push(Box::pin(async {
+        shutdown.cancelled().await;
+        None
+    }));
     let mut is_closing = false;
     loop {
-        tokio::select! {
+        let end = tokio::select! {
             biased;
             result = connection.as_mut() => {
                 if let Err(error) = result {
@@ -124,15 +132,15 @@ where
                 }
                 return;
             }
-            deadline = activity.expired() => {
-                if is_closing || deadline != Deadline::Idle {
-                    tracing::debug!(connection = %id, deadline = deadline.as_str(), "connection closed");
-                    shared.metrics.count_deadline(deadline);
-                    return;
-                }
-                shared.metrics.count_deadline(deadline);
+            Some(end) = ends.next() => end,
+        };
+        if let Some(deadline) = end {
+            shared.metrics.count_deadline(deadline);
+            if is_closing || deadline != Deadline::Idle {
+                tracing::debug!(connection = %id, deadline = deadline.as_str(), "connection closed");
+                return;
             }
-            () = shared.shutdown.cancelled(), if !is_closing => {}
+            ends.push(Box::pin(async { Some(activity.expired().await) }));
         }
         is_closing = true;
         activity.begin_closing();

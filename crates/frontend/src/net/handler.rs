@@ -1,18 +1,35 @@
 //! Who answers the requests of a listener.
 
 use axum::{Router, body::Body};
+use bytes::Bytes;
 use http::{Request, Response};
-use std::{convert::Infallible, fmt, future::Future};
+use std::{convert::Infallible, error::Error, fmt, future::Future, sync::Arc};
 use tower::Service as _;
+
+use super::info::ConnInfo;
 
 /// Answers requests. A router is one; a data plane that looks at its paths itself needs none.
 pub trait Handler: Clone + fmt::Debug + Send + Sync + 'static {
-    /// Answers one. Errors are answers, too.
-    fn handle(&self, request: Request<Body>) -> impl Future<Output = Response<Body>> + Send;
+    /// The bodies of its answers.
+    type Body: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>
+        + Unpin
+        + Send
+        + 'static;
+
+    /// Answers one request of a connection. Errors are answers, too.
+    fn handle(
+        &self,
+        connection: &Arc<ConnInfo>,
+        request: Request<Body>,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
+/// Its requests carry the [`ConnInfo`] as an extension, in an `Arc`.
 impl Handler for Router {
-    async fn handle(&self, request: Request<Body>) -> Response<Body> {
+    type Body = Body;
+
+    async fn handle(&self, connection: &Arc<ConnInfo>, mut request: Request<Body>) -> Response<Body> {
+        request.extensions_mut().insert(connection.clone());
         let answered: Result<_, Infallible> = self.clone().call(request).await;
         match answered {
             Ok(response) => response,

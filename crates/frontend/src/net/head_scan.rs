@@ -28,12 +28,10 @@ pub(super) struct HeadScan {
 impl HeadScan {
     /// Looks at the next bytes. After `End` it stands at the begin of the next header block.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Scanned {
-        for (at, byte) in bytes.iter().enumerate() {
-            if *byte != b'\n' {
-                self.after_cr = *byte == b'\r';
-                self.line_bytes += 1;
-                continue;
-            }
+        let mut line_start = 0;
+        for at in memchr::memchr_iter(b'\n', bytes) {
+            self.take_line(&bytes[line_start..at]);
+            line_start = at + 1;
             if !self.after_cr {
                 return Scanned::BareLf;
             }
@@ -46,7 +44,16 @@ impl HeadScan {
             self.after_cr = false;
             self.line_bytes = 0;
         }
+        self.take_line(&bytes[line_start..]);
         Scanned::More
+    }
+
+    /// Bytes of the current line, its end not among them.
+    fn take_line(&mut self, bytes: &[u8]) {
+        if let Some(last) = bytes.last() {
+            self.after_cr = *last == b'\r';
+        }
+        self.line_bytes += bytes.len();
     }
 }
 

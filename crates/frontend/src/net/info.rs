@@ -1,6 +1,7 @@
 //! What a handler may know of the connection that its request came on.
 
 use super::body_phase::BodyPhase;
+use crate::verified::Verified;
 use std::{fmt, net::SocketAddr};
 
 /// The protocol of a connection.
@@ -32,8 +33,8 @@ impl fmt::Display for ConnectionId {
     }
 }
 
-/// The connection of a request: an extension of every request.
-#[derive(Debug, Clone)]
+/// The connection of a request.
+#[derive(Debug)]
 pub struct ConnInfo {
     /// Which connection.
     pub id: ConnectionId,
@@ -43,4 +44,13 @@ pub struct ConnInfo {
     pub protocol: Protocol,
     /// Whether request bodies are being received on it.
     pub body_phase: BodyPhase,
+    /// The credential that its last requests were allowed by.
+    pub(crate) verified: Verified,
+}
+
+impl ConnInfo {
+    /// A connection on which nothing was asked yet.
+    pub fn new(id: ConnectionId, peer: SocketAddr, protocol: Protocol) -> Self {
+        Self { id, peer, protocol, body_phase: BodyPhase::default(), verified: Verified::default() }
+    }
 }

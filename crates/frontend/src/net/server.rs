@@ -2,7 +2,7 @@
 
 use headwater_types::Clock;
 use std::{io, sync::Arc, time::Duration};
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -28,7 +28,7 @@ pub struct Drained {
 
 /// Accepts connections and serves them with `handler`: HTTP/1.1 and 1.0, and HTTP/2 by prior knowledge, on one port.
 ///
-/// Requests carry a [`ConnInfo`](super::ConnInfo) extension. Handlers need not care for TRACE and CONNECT, framing,
+/// Handlers are told of the [`ConnInfo`](super::ConnInfo). They need not care for TRACE and CONNECT, framing,
 /// header limits, or `Connection: close` after a body that they left unread: all of that is done here. A handler goes
 /// on when an HTTP/1 client closes after its request, since encoders do so without waiting for the answer; it is
 /// dropped when an HTTP/2 stream is reset, or at the end of a shutdown.
@@ -51,12 +51,14 @@ pub async fn serve<A: Acceptor, H: Handler>(
     let tasks = Tasks::default();
     let shared = Arc::new(Shared { handler, config, metrics, clock, tasks, shutdown });
     let mut failures = AcceptFailures::default();
+    let mut connections = JoinSet::new();
     let mut next_id = 0;
     loop {
         let accepted = tokio::select! {
             biased;
             () = shared.shutdown.cancelled() => break,
             accepted = acceptor.accept() => accepted,
+            Some(_ended) = connections.join_next() => continue,
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -74,11 +76,10 @@ pub async fn serve<A: Acceptor, H: Handler>(
         };
         next_id += 1;
         let id = ConnectionId(next_id);
-        let shared = shared.clone();
         let open = OpenConnection::new(&shared.metrics);
-        shared.tasks.tracker.clone().spawn(async move {
-            let abort = shared.tasks.abort.clone();
-            abort.run_until_cancelled(connection::run(shared, stream, peer, id)).await;
+        let connection = connection::run(shared.clone(), stream, peer, id);
+        connections.spawn(async move {
+            connection.await;
             drop((open, slot));
         });
     }
@@ -87,9 +88,14 @@ pub async fn serve<A: Acceptor, H: Handler>(
     let Tasks { tracker, abort } = &shared.tasks;
     tracker.close();
     let mut cut = 0;
-    if timeout(shared.config.drain_timeout, tracker.wait()).await.is_err() {
+    let drained = async {
+        while connections.join_next().await.is_some() {}
+        tracker.wait().await;
+    };
+    if timeout(shared.config.drain_timeout, drained).await.is_err() {
         cut = shared.config.connections_max - slots.available_permits();
         abort.cancel();
+        connections.shutdown().await;
         tracker.wait().await;
     }
     Ok(Drained { cut })

@@ -18,20 +18,20 @@ use super::{
 #[derive(Debug, Clone)]
 pub(super) struct ConnService<H> {
     pub(super) handler: H,
-    pub(super) info: ConnInfo,
+    pub(super) info: Arc<ConnInfo>,
     pub(super) activity: Arc<Activity>,
     pub(super) header_count_max: usize,
 }
 
 impl<H: Handler> hyper::service::Service<Request<Incoming>> for ConnService<H> {
-    type Response = Response<ResponseBody>;
+    type Response = Response<ResponseBody<H::Body>>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let in_flight = self.activity.request_begins();
         let version = request.version();
-        let (mut parts, incoming) = request.into_parts();
+        let (parts, incoming) = request.into_parts();
         let mut ended = None;
         let body = if incoming.is_end_stream() {
             Body::empty()
@@ -40,19 +40,21 @@ impl<H: Handler> hyper::service::Service<Request<Incoming>> for ConnService<H> {
             Body::new(RequestBody::new(incoming, &self.info.body_phase, ended.clone()))
         };
         let refusal = checks::refusal(&parts, self.header_count_max);
-        parts.extensions.insert(self.info.clone());
-        let handler = self.handler.clone();
+        let (handler, info) = (self.handler.clone(), self.info.clone());
         Box::pin(async move {
             let mut response = match refusal {
-                Some(code) => checks::answer(code),
-                None => handler.handle(Request::from_parts(parts, body)).await,
+                Some(code) => checks::answer(code).map(|body| ResponseBody::refusal(body, in_flight)),
+                None => {
+                    let answered = handler.handle(&info, Request::from_parts(parts, body)).await;
+                    answered.map(|body| ResponseBody::answer(body, in_flight))
+                }
             };
             // Input is left over that is not a request: hyper closes, and says so here (RFC 9112 section 9.6).
             let is_cut = ended.is_some_and(|ended| !ended.get());
             if is_cut && version < Version::HTTP_2 {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok(response.map(|body| ResponseBody::new(body, in_flight)))
+            Ok(response)
         })
     }
 }

@@ -66,7 +66,7 @@ fn headers_that_are_kept() {
     assert_eq!(code("/a.ts", &[(name, &past)]), Err("meta_too_large"));
     let all = [("content-length", "1"), ("content-encoding", "gzip"), ("X-Headwater-Meta-Take", "7")];
     let attributes = plan("/a.m3u8", &all).unwrap().attributes;
-    assert_eq!(attributes.content_type, "application/vnd.apple.mpegurl");
+    assert_eq!(&*attributes.content_type, "application/vnd.apple.mpegurl");
     assert_eq!(attributes.content_encoding.as_deref(), Some("gzip"));
     assert_eq!(attributes.user_meta, [("x-headwater-meta-take".to_owned(), "7".to_owned())]);
 }

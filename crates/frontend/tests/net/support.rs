@@ -78,7 +78,7 @@ impl Routes {
             gate.notified().await;
             body.collect().await.unwrap().to_bytes().len().to_string()
         };
-        let who = |Extension(info): Extension<ConnInfo>| async move {
+        let who = |Extension(info): Extension<Arc<ConnInfo>>| async move {
             format!("{} {} {}", info.id, info.peer, info.protocol.as_str())
         };
         let refuse = || async { (StatusCode::UNAUTHORIZED, "no such key") };

@@ -87,7 +87,7 @@ impl TryFrom<v1::Attributes> for Attributes {
             return Err(wrong("attributes.user_meta", "has a pair without a name"));
         }
         Ok(Self {
-            content_type: wire.content_type,
+            content_type: wire.content_type.into(),
             content_encoding: wire.content_encoding,
             cache_control: wire.cache_control,
             user_meta: wire.user_meta.into_iter().map(|pair| (pair.name, pair.value)).collect(),
@@ -99,7 +99,7 @@ impl From<Attributes> for v1::Attributes {
     fn from(attributes: Attributes) -> Self {
         let pair = |(name, value)| v1::UserMeta { name, value };
         Self {
-            content_type: attributes.content_type,
+            content_type: attributes.content_type.as_ref().into(),
             content_encoding: attributes.content_encoding,
             cache_control: attributes.cache_control,
             user_meta: attributes.user_meta.into_iter().map(pair).collect(),

@@ -46,7 +46,7 @@ prop_compose! {
         cache_control in option::of(".{0,40}"),
         user_meta in vec((".{1,20}", ".{0,20}"), 0..6),
     ) -> Attributes {
-        Attributes { content_type, content_encoding, cache_control, user_meta }
+        Attributes { content_type: content_type.into(), content_encoding, cache_control, user_meta }
     }
 }
 
