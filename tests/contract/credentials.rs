@@ -1,5 +1,9 @@
 //! Credentials: every form, any grants, refused before the body.
 
+mod digest;
+mod networks;
+mod signed;
+
 use crate::origin::{Origin, expect};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use headwater_meta::{Command, Permission};

@@ -11,3 +11,4 @@ mod memory;
 mod origin;
 mod put;
 mod read_while_write;
+mod sdk;

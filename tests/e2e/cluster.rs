@@ -4,7 +4,7 @@ use crate::{
     encoder::{Encoder, Generation},
     stored::Stored,
 };
-use headwater_client::Client;
+use headwater_client::{Client, RetryPolicy};
 use headwater_meta::{
     Command, MetaStore, Permission,
     bootstrap::{ensure_namespace, issue_key},
@@ -29,7 +29,12 @@ async fn start(dir: &Path) -> Cluster {
 /// The encoder's clients of both frontends.
 fn clients(cluster: &Cluster) -> [Client; 2] {
     let info = &cluster.info;
-    [0, 1].map(|at| Client::new(&info.data_urls[at], &info.namespace, &info.encoder_api_key).unwrap())
+    // Without retries: what the cluster does not absorb is a failure.
+    let client = |at: usize| {
+        let builder = Client::builder().retry(RetryPolicy::none());
+        builder.client(&info.data_urls[at], &info.namespace, &info.encoder_api_key).unwrap()
+    };
+    [0, 1].map(client)
 }
 
 async fn read(client: &Client, key: &str) -> Vec<u8> {

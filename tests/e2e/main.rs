@@ -3,8 +3,10 @@
 // Helpers of tests are outside of what clippy takes for tests.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod cli;
 mod cluster;
 mod decoded;
+mod digest;
 mod encoder;
 mod encoders;
 mod manifest;
@@ -15,3 +17,4 @@ mod players;
 mod restart;
 mod stored;
 mod traces;
+mod voters;

@@ -3,7 +3,7 @@
 use crate::manifest::{MediaPlaylist, uris};
 use bytes::Bytes;
 use flate2::read::GzDecoder;
-use headwater_client::Client;
+use headwater_client::{Client, RetryPolicy};
 use headwater_testkit::{Dev, MediaLive, MediaLiveConfig, until};
 use std::{
     io::Read,
@@ -52,7 +52,9 @@ async fn channel(chunked: bool, gzip: bool) {
         retry_interval: Duration::from_millis(200),
     };
     let mut channel = MediaLive::new(config).unwrap();
-    let client = Client::new(&dev.info.data_url, &dev.info.namespace, &dev.info.player_api_key).unwrap();
+    // Without retries: a player's failed request is a failure.
+    let builder = Client::builder().retry(RetryPolicy::none());
+    let client = builder.client(&dev.info.data_url, &dev.info.namespace, &dev.info.player_api_key).unwrap();
     let progress = Arc::new(Progress::default());
 
     channel.push_master().await.unwrap();

@@ -13,7 +13,7 @@ use http::{HeaderMap, Method, StatusCode, Uri, header};
 use serde::Serialize;
 use std::sync::Arc;
 
-use crate::{assets, assets::Assets, problem::problem, security, state::AdminState};
+use crate::{api, assets, assets::Assets, problem::problem, security, state::AdminState};
 
 #[cfg(test)]
 mod tests;
@@ -34,9 +34,10 @@ struct VersionBody {
     metadata_version: Option<u64>,
 }
 
-/// The admin plane over `state`. None of it needs a credential, and none of it changes anything.
+/// The admin plane over `state`. What is below `/v1/` needs a credential; the rest does not, and changes nothing.
 pub fn router(state: AdminState) -> Router {
     let index = assets::index(state.data_url.as_deref());
+    let api = state.api.clone().map_or_else(Router::new, api::routes::router);
     let shared = Arc::new(Shared { state, assets: Assets::new(), index });
     Router::new()
         .route("/", get(index_page))
@@ -45,10 +46,11 @@ pub fn router(state: AdminState) -> Router {
         .route("/metrics", get(metrics_text))
         .route("/readyz", get(readyz))
         .route("/version", get(version))
+        .with_state(shared)
+        .merge(api)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(map_response(security::add_headers))
-        .with_state(shared)
 }
 
 /// The process runs. Whether it should get work is for `/readyz` to say.

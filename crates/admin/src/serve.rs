@@ -1,7 +1,7 @@
 //! Serves the admin plane on a listener until it is told to stop.
 
 use axum::Router;
-use std::{future::Future, io, time::Duration};
+use std::{future::Future, io, net::SocketAddr, time::Duration};
 use tokio::{net::TcpListener, sync::oneshot, time::sleep};
 
 /// How long requests that are under way at the shutdown may take to finish.
@@ -28,7 +28,7 @@ pub async fn serve(
         sleep(DRAIN_TIMEOUT).await;
     };
     tokio::select! {
-        result = axum::serve(listener, router).with_graceful_shutdown(begin) => result,
+        result = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).with_graceful_shutdown(begin) => result,
         () = deadline => Ok(()),
     }
 }

@@ -4,6 +4,8 @@ use headwater_meta::MetaCache;
 use headwater_telemetry::{MetricsRegistry, Readiness};
 use std::sync::Arc;
 
+use crate::api::AdminApi;
+
 /// What a role gives its admin plane. A clone shares everything.
 #[derive(Debug, Clone)]
 pub struct AdminState {
@@ -15,4 +17,6 @@ pub struct AdminState {
     pub readiness: Readiness,
     /// Where browsers reach the data plane, as the watch page suggests it: `https://host[:port]`.
     pub data_url: Option<String>,
+    /// What the admin API is made from; without it there is none.
+    pub api: Option<AdminApi>,
 }

@@ -1,15 +1,15 @@
 //! What is told of a request once its answer has been sent or given up: metrics, and a line of the access log.
 
 use headwater_telemetry::redact_query;
-use headwater_types::{ErrorCode, KeyId, ObjectKey, RequestId, UnixMillis};
+use headwater_types::{ErrorCode, KeyId, ObjectKey, RequestId, UnixMillis, rfc3339, signing::SigningKeyId};
 use http::{header, request};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use crate::{
+    authorize::Grant,
     frontend::Frontend,
     metrics::{RequestLabels, Times},
     net::ConnInfo,
-    rfc3339,
 };
 
 /// Longest part of a query or a user agent that is logged, in bytes.
@@ -61,7 +61,7 @@ pub(crate) struct Completion {
 pub(crate) struct Logged {
     pub request: RequestLine,
     pub key: Option<ObjectKey>,
-    pub key_id: Option<KeyId>,
+    pub grant: Option<Grant>,
 }
 
 #[derive(serde::Serialize)]
@@ -69,6 +69,8 @@ struct Line<'a> {
     time: String,
     request_id: String,
     key_id: Option<&'a KeyId>,
+    /// The signing key of a viewer token or a signed URL.
+    kid: Option<&'a SigningKeyId>,
     namespace: &'a str,
     key: Option<&'a ObjectKey>,
     method: &'a str,
@@ -104,10 +106,16 @@ impl Completion {
 
     fn line_of(&self, logged: &Logged, now: UnixMillis, bytes_out: u64, times: Times) -> Vec<u8> {
         let millis = |time: Duration| (time.as_secs_f64() * 1e6).round() / 1e3;
+        let (key_id, kid) = match &logged.grant {
+            Some(Grant::Key(id)) => (Some(id), None),
+            Some(Grant::Signed(kid)) => (None, Some(kid)),
+            None => (None, None),
+        };
         let line = Line {
             time: rfc3339::format(now),
             request_id: self.id.to_string(),
-            key_id: logged.key_id.as_ref(),
+            key_id,
+            kid,
             namespace: &self.labels.namespace,
             key: logged.key.as_ref(),
             method: &logged.request.method,

@@ -1,6 +1,7 @@
 //! What an operator sets for a frontend.
 
 use headwater_types::ZoneName;
+use ipnet::IpNet;
 use std::time::Duration;
 
 /// Settings of the data plane of one frontend.
@@ -20,6 +21,12 @@ pub struct FrontendConfig {
     pub silent_after: Duration,
     /// The frontend's own zone, whose members are asked first. `None`: no preference.
     pub zone: Option<ZoneName>,
+    /// Proxies whose `X-Forwarded-For` is believed, for keys that say from where they may be used. Default: none, so
+    /// that the client is whoever has connected.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Silence of the metadata after which no credential is accepted any more, since it may have been revoked meanwhile.
+    /// Default `None`: what is known stays good, so that the data plane outlives the metadata.
+    pub auth_max_staleness: Option<Duration>,
 }
 
 impl Default for FrontendConfig {
@@ -32,6 +39,8 @@ impl Default for FrontendConfig {
             hedge_after: Duration::from_millis(80),
             silent_after: Duration::from_secs(1),
             zone: None,
+            trusted_proxies: Vec::new(),
+            auth_max_staleness: None,
         }
     }
 }

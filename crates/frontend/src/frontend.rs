@@ -1,10 +1,10 @@
 //! A frontend: its parts, and the router that serves it.
 
 use axum::body::Body;
-use headwater_meta::MetaCache;
+use headwater_meta::{MetaCache, limits::REPORT_KEYS_MAX};
 use headwater_proto::directory::Directory;
 use headwater_telemetry::AccessLog;
-use headwater_types::{Clock, Rng};
+use headwater_types::{Clock, KeyId, Rng, UnixMillis};
 use http::{Request, Response};
 use std::{fmt, sync::Arc};
 
@@ -15,6 +15,7 @@ use crate::{
     handle,
     hedge::HedgeBudget,
     ingest::{budget::IngestBudget, sizes::RecentSizes},
+    key_use::KeyUses,
     metrics::Metrics,
     net::{ConnInfo, Handler},
     policy::Policies,
@@ -53,6 +54,7 @@ pub struct Frontend {
     pub(crate) hedges: HedgeBudget,
     pub(crate) playlists: PlaylistCache,
     pub(crate) dates: Dates,
+    pub(crate) key_uses: KeyUses,
 }
 
 impl fmt::Debug for Frontend {
@@ -79,12 +81,28 @@ impl Frontend {
             hedges: HedgeBudget::new(),
             playlists: PlaylistCache::new(),
             dates: Dates::new(),
+            key_uses: KeyUses::new(),
         })
     }
 
     /// What is counted, to be registered.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// Whether the metadata has been silent for longer than credentials may be trusted for. A copy that was never fed
+    /// by a watch may be of any age.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.config.auth_max_staleness.is_some_and(|limit| {
+            let heard = self.cache.last_heard();
+            heard.is_none_or(|at| self.clock.monotonic().saturating_sub(at) > limit)
+        })
+    }
+
+    /// Takes the keys that granted requests since they were last taken, and when: at most [`REPORT_KEYS_MAX`] a call,
+    /// each key at most once a minute. What was taken is not told again before the key's next minute.
+    pub fn keys_used(&self) -> Vec<(KeyId, UnixMillis)> {
+        self.key_uses.take(REPORT_KEYS_MAX)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use headwater_telemetry::{REQUEST_TARGET, trace_context};
-use headwater_types::{ErrorCode, KeyId, ObjectKey, RequestId, UnixMillis};
+use headwater_types::{ErrorCode, ObjectKey, RequestId, UnixMillis};
 use http::{HeaderName, HeaderValue, Method, Request, Response, Version, header, request};
 use std::{sync::Arc, time::Duration};
 use tracing::Instrument;
@@ -10,8 +10,10 @@ use tracing::Instrument;
 use crate::{
     access_log::{Completion, Logged, RequestLine},
     answer::{self, Findings},
-    authorize::{self, Action, Decision, decide},
-    cors, credentials, delete,
+    authorize::{Action, Grant, Refusal, authorize},
+    cors,
+    credentials::{self, challenge, check::Checker},
+    delete,
     frontend::Frontend,
     get, list,
     metrics::RequestLabels,
@@ -59,7 +61,7 @@ pub(crate) struct Allowed<'a> {
 struct Known {
     policy: Option<Arc<Policy>>,
     key: Option<ObjectKey>,
-    key_id: Option<KeyId>,
+    grant: Option<Grant>,
     verb: Verb,
     findings: Findings,
 }
@@ -131,7 +133,7 @@ pub(crate) async fn handle(
         Box::new(Logged {
             request: RequestLine::of(&parts, connection),
             key: known.key.take(),
-            key_id: known.key_id.take(),
+            grant: known.grant.take(),
         })
     });
     let completion = Completion {
@@ -195,13 +197,10 @@ async fn dispatch(
         },
     };
     let listing = matches!(resource, Resource::Listing).then(|| list::Listing::parse(query)).transpose()?;
-    let action = match (&resource, &listing) {
-        (Resource::Object(key), _) if reads => Action::Read(key.as_str()),
-        (Resource::Object(key), _) => Action::Write(key.as_str()),
-        (Resource::Listing, listing) => Action::List(listing.as_ref().map_or("", |l| l.prefix.as_str())),
-    };
-    known.key_id = Some(authorize(asked, query, known.policy.as_deref(), action)?);
+    let action = action(&parts.method, &resource, listing.as_ref());
+    known.grant = Some(admit(asked, query, known.policy.as_deref(), action)?);
     let Some(policy) = &known.policy else { return Err(forbidden()) };
+    refuse_blocked(policy, action)?;
 
     let request = Allowed { frontend, parts, query, id, started, now, policy };
     match (resource, listing) {
@@ -223,43 +222,67 @@ async fn dispatch(
     }
 }
 
-/// Allowed if any of the credentials grants it; which one did.
-fn authorize(
+/// What the credentials have to grant.
+fn action<'a>(method: &Method, resource: &'a Resource, listing: Option<&'a list::Listing>) -> Action<'a> {
+    let Resource::Object(key) = resource else {
+        return Action::List(listing.map_or("", |listing| &listing.prefix));
+    };
+    let key = key.as_str();
+    match *method {
+        Method::GET => Action::Get(key),
+        Method::HEAD => Action::Head(key),
+        Method::DELETE => Action::Delete(key),
+        Method::POST => Action::Post(key),
+        _ => Action::Put(key),
+    }
+}
+
+/// Lets in what any of the credentials grants; which one did.
+fn admit(
     asked: Asked<'_>,
     query: Query<'_>,
     policy: Option<&Policy>,
     action: Action<'_>,
-) -> Result<KeyId, Problem> {
+) -> Result<Grant, Problem> {
     let Asked { frontend, connection, parts, now, .. } = asked;
-    let namespace = policy.map(Policy::id);
-    // Before anything is looked up: what is remembered must not be newer than what it was verified by.
-    let version = frontend.cache.version();
-    let header = parts.headers.get(header::AUTHORIZATION);
-    if let Some(header) = header
-        && let Some(record) = connection.verified.recall(header, version, now)
-        && authorize::allows(&record, namespace, action)
-    {
-        return Ok(record.id.clone());
+    let cache = &*frontend.cache;
+    if frontend.is_cut_off() && credentials::presented(&parts.headers, query).next().is_some() {
+        let detail = "no credential can be checked: this frontend is cut off from the metadata for too long";
+        return Err(Problem::new(ErrorCode::MetadataStale, detail));
     }
-    let presented = credentials::presented(&parts.headers, query);
-    let valid = presented.filter_map(|key| frontend.cache.verify(&key, now));
-    match decide(namespace, action, valid) {
-        Decision::Granted(record) => {
-            if let Some(header) = header
-                && let Some(key) = credentials::in_header(header)
-                && let Some(own) = frontend.cache.verify(&key, now)
-            {
-                connection.verified.remember(header, version, own);
+    let trusted_proxies = &frontend.config.trusted_proxies;
+    match authorize(Checker { cache, connection, policy, parts, now, trusted_proxies }, query, action) {
+        Ok(grant) => {
+            if let Grant::Key(id) = &grant {
+                frontend.key_uses.note(id, now);
             }
-            Ok(record.id.clone())
+            Ok(grant)
         }
-        Decision::Forbidden => Err(forbidden()),
-        Decision::Unauthorized => {
-            Err(Problem::new(ErrorCode::Unauthorized, "present an API key as Authorization or as ?token="))
+        Err(Refusal::Forbidden) => Err(forbidden()),
+        Err(Refusal::Unauthorized { stale }) => {
+            let detail = "present an API key as Authorization or as ?token=";
+            let problem = Problem::new(ErrorCode::Unauthorized, detail);
+            let challenges = challenge::digest(cache, policy, now, stale).into_iter();
+            Err(challenges.fold(problem, |p, challenge| p.with_header(header::WWW_AUTHENTICATE, challenge)))
         }
     }
 }
 
 fn forbidden() -> Problem {
-    Problem::new(ErrorCode::Forbidden, "the API key does not grant this action on this name")
+    Problem::new(ErrorCode::Forbidden, "no valid credential of the request grants this action on this name")
+}
+
+/// What was purged to be refused is refused to everyone, at once and also while the purge still runs. It may still be
+/// deleted, which encoders do as their window moves.
+fn refuse_blocked(policy: &Policy, action: Action<'_>) -> Result<(), Problem> {
+    let (Action::Get(name) | Action::Head(name) | Action::Put(name) | Action::Post(name)) = action else {
+        return Ok(());
+    };
+    if policy.record.blocked.iter().any(|prefix| name.starts_with(prefix.as_str())) {
+        return Err(Problem::new(
+            ErrorCode::Blocked,
+            "the operator has blocked the names that begin like this",
+        ));
+    }
+    Ok(())
 }

@@ -1,19 +1,20 @@
 //! LIST: the names of a namespace, asked of the members of all shards and merged.
 
-mod merge;
 mod query;
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use headwater_proto::{ListReply, ListRequest, Storage, StorageError};
-use headwater_types::{Epoch, NodeId, ShardId};
+use headwater_proto::{
+    ListReply, ListRequest, Storage, StorageError,
+    listing::{ListPage, merge},
+};
+use headwater_types::{Epoch, NodeId, ShardId, rfc3339};
 use http::{HeaderValue, Response, header};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
     answer::Tier, handle::Allowed, problem::Problem, read::unavailable, response_body::ResponseBody,
-    retry::Retry, rfc3339,
+    retry::Retry,
 };
-use merge::{Page, merge};
 pub(crate) use query::Listing;
 
 /// The shards that one node is asked about.
@@ -132,7 +133,7 @@ struct Object<'a> {
     tier: &'static str,
 }
 
-fn document(page: &Page) -> Vec<u8> {
+fn document(page: &ListPage) -> Vec<u8> {
     let mut document = Document { objects: Vec::new(), prefixes: Vec::new(), cursor: None };
     for entry in &page.entries {
         match &entry.meta {

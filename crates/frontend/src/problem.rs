@@ -8,7 +8,7 @@ use crate::response_body::ResponseBody;
 
 /// Seconds after which a client may try again what failed for now.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
-/// How the credentials are asked for. Only Basic: encoders that see Digest answer nothing else.
+/// How credentials are asked for where nothing else is said. Only Basic: encoders that see Digest answer nothing else.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"headwater\"");
 /// What the data plane knows.
 pub(crate) const ALLOW: HeaderValue = HeaderValue::from_static("GET, HEAD, PUT, POST, DELETE, OPTIONS");
@@ -20,8 +20,8 @@ pub(crate) struct Problem {
     pub code: ErrorCode,
     /// What was wrong with this request, for people.
     pub detail: Cow<'static, str>,
-    /// A header that belongs to this answer only. Boxed, so that the usual `Result` stays small.
-    extra: Option<Box<(HeaderName, HeaderValue)>>,
+    /// Headers that belong to this answer only. Boxed, so that the usual `Result` stays small.
+    extra: Option<Box<HeaderMap>>,
 }
 
 #[derive(serde::Serialize)]
@@ -40,9 +40,10 @@ impl Problem {
         Self { code, detail: detail.into(), extra: None }
     }
 
-    /// With a header of its own.
+    /// With a header of its own, instead of those of this name that go with the code. May be called again, also for the
+    /// same name.
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.extra = Some(Box::new((name, value)));
+        self.extra.get_or_insert_default().append(name, value);
         self
     }
 
@@ -65,7 +66,7 @@ impl Problem {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         add_headers_of(self.code, headers);
         if let Some(extra) = self.extra {
-            headers.insert(extra.0, extra.1);
+            headers.extend(*extra);
         }
         response
     }
@@ -80,10 +81,7 @@ fn add_headers_of(code: ErrorCode, headers: &mut HeaderMap) {
         ErrorCode::MethodNotAllowed => {
             headers.insert(header::ALLOW, ALLOW);
         }
-        ErrorCode::RateLimited
-        | ErrorCode::Overloaded
-        | ErrorCode::OutcomeUnknown
-        | ErrorCode::Unavailable => {
+        _ if matches!(code.status(), 429 | 503) => {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
         }
         _ => {}

@@ -77,6 +77,8 @@ pub async fn issue_key(
         permission,
         prefix,
         expires_at,
+        cidrs: Vec::new(),
+        digest: None,
     };
     match propose(store, command).await?.outcome {
         Outcome::Key(_) => Ok(key),

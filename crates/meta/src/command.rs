@@ -6,11 +6,18 @@
 mod shards;
 
 use bytes::Bytes;
-use headwater_types::{KeyId, NamespaceId, NamespaceName, NodeId, ShardId, UnixMillis};
+use headwater_types::{
+    Epoch, Incarnation, KeyId, Member, NamespaceId, NamespaceName, NodeId, ShardId, UnixMillis, ZoneName,
+    signing::SigningKeyId,
+};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use crate::records::{KeyRecord, NamespaceSettings, NodeRecord, Permission};
+use crate::records::{
+    DigestHashes, KeyRecord, NamespaceSettings, NodeRecord, NodeState, Permission, PurgeRecord,
+    SigningKeyRecord,
+};
 use crate::refusal::{self, Refusal};
 
 /// A command with the version of its encoding.
@@ -94,6 +101,12 @@ pub enum Command {
         prefix: Option<String>,
         /// From when on it is refused.
         expires_at: Option<UnixMillis>,
+        /// Only from these client addresses.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        cidrs: Vec<IpNet>,
+        /// For Digest authentication. Refused where the namespace does not offer it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<DigestHashes>,
     },
     /// Takes an API key away. Repeating it changes nothing.
     RevokeKey {
@@ -117,6 +130,129 @@ pub enum Command {
         #[serde(with = "shards")]
         shards: BTreeMap<ShardId, NewShard>,
     },
+    /// Takes a namespace away, with its keys and signing keys, and begins the purge of its objects, which is answered.
+    /// Repeating it changes nothing, and answers the purge for as long as that is remembered.
+    DeleteNamespace {
+        /// Which one.
+        id: NamespaceId,
+        /// The record's version that the decision was made from; `None`: whatever it is.
+        expect_version: Option<u64>,
+    },
+    /// Adds a signing key. Repeating it with the same secret changes nothing.
+    CreateSigningKey {
+        /// Its name.
+        id: SigningKeyId,
+        /// What it signs for.
+        namespace: NamespaceId,
+        /// 32 random bytes, base64url without padding.
+        secret: String,
+    },
+    /// Takes a signing key away. Repeating it changes nothing.
+    RevokeSigningKey {
+        /// Which one.
+        id: SigningKeyId,
+    },
+    /// Says what is wanted of a node.
+    SetNodeState {
+        /// Which one.
+        node: NodeId,
+        /// What is wanted.
+        state: NodeState,
+    },
+    /// Forgets a node for ever; its id is never used again. Refused (`in_use`) while a shard names it.
+    RemoveNode {
+        /// Which one.
+        node: NodeId,
+    },
+    /// New configurations of shards, each a compare-and-swap on its epoch with the guards of `state::reconfigure`.
+    /// Applied as a whole or refused as a whole.
+    Reconfigure {
+        /// What changes.
+        changes: Vec<ShardChange>,
+    },
+    /// Lets a restarted member back in place, where no one evicted it (see `state::readmit`). Stands in for the
+    /// registration of the new process.
+    Readmit {
+        /// Who.
+        node: NodeId,
+        /// The process that the map still names.
+        old: Incarnation,
+        /// The process that took its place.
+        new: Incarnation,
+        /// Why nothing that it acknowledged is lost.
+        evidence: Evidence,
+        /// All shards that name the old process, each with the epoch that the decision was made from.
+        shards: Vec<(ShardId, Epoch)>,
+    },
+    /// Fences a zone, or none. All shards move at once: the fenced zone's members leave every shard that has an in-sync
+    /// member elsewhere (see `state::zone`).
+    SetZoneVerdict {
+        /// The verdict that the decision was made from.
+        expect: Option<ZoneName>,
+        /// The zone that takes no part from now on.
+        fenced: Option<ZoneName>,
+    },
+    /// Begins a purge. While one of the same prefix is under way, that one is answered.
+    StartPurge {
+        /// Whose objects.
+        namespace: NamespaceId,
+        /// Keys that begin with this; empty: all.
+        prefix: String,
+        /// Refuse what lies below the prefix from now on. Not with an empty one.
+        block: bool,
+    },
+    /// Says how far a purge is. One that is behind the record changes nothing.
+    PurgeProgress {
+        /// Which one.
+        id: u64,
+        /// Shards below this one are done.
+        shards_done: u16,
+        /// Objects removed so far.
+        removed: u64,
+    },
+}
+
+/// A new configuration of one shard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardChange {
+    /// Which one.
+    pub shard: ShardId,
+    /// The epoch that the change was made from. The new one is one more.
+    pub expect_epoch: Epoch,
+    /// Orders the writes from now on.
+    pub head: Member,
+    /// Hold everything that was acknowledged.
+    pub insync: Vec<Member>,
+    /// Get every new write.
+    pub syncing: Vec<Member>,
+    /// Are about to leave.
+    pub retiring: Vec<Member>,
+    /// The member that asks; only the head of the epoch may ask for a promotion.
+    pub asked_by: Option<Member>,
+    /// Why a configuration of one member is right.
+    pub single: Option<SingleReason>,
+}
+
+/// Why a shard may go on with one in-sync member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SingleReason {
+    /// Raft's own heartbeats miss the peer.
+    PeerSuspected,
+    /// The peer's zone is fenced.
+    ZoneFenced,
+    /// There is no spare node.
+    NoSpare,
+}
+
+/// Why a restarted member still has everything that it acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// A clean stop or a crash of the process under the same boot of the machine, with a sound log.
+    SameBoot,
+    /// Everything acknowledged was synced to disk (`durable_ack`).
+    Synced,
 }
 
 /// Where a shard begins.
@@ -141,6 +277,10 @@ pub enum Outcome {
     },
     /// The key is there.
     Key(Box<KeyRecord>),
+    /// The signing key is there.
+    SigningKey(Box<SigningKeyRecord>),
+    /// The purge has begun.
+    Purge(Box<PurgeRecord>),
     /// Done.
     Done,
     /// Refused; nothing was changed.

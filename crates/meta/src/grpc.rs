@@ -1,12 +1,16 @@
-//! The metadata over gRPC: a service for any [`crate::MetaStore`], and a client that is one.
+//! The metadata over gRPC: a service for any [`crate::MetaStore`], a client that is one, and the calls of voters to each
+//! other.
 
 mod client;
 mod convert;
-mod heartbeats;
+mod peer_client;
+mod peer_service;
 mod service;
 #[cfg(test)]
 mod tests;
+mod voters;
 
 pub use client::MetaGrpcClient;
-pub use heartbeats::{Heartbeats, NodeReport, Seen};
+pub use peer_client::GrpcPeers;
+pub use peer_service::{PeerService, peer_service};
 pub use service::{MetaService, meta_service};

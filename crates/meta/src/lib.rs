@@ -2,6 +2,7 @@
 //!
 //! Never on the data path: frontends and nodes follow a watch and answer from their own copy ([`MetaCache`]).
 
+pub mod backup;
 pub mod bootstrap;
 pub mod cache;
 pub mod command;
@@ -9,23 +10,32 @@ pub mod glob;
 pub mod grpc;
 pub mod limits;
 pub mod metrics;
+pub mod placement;
+pub mod presence;
 pub mod raft;
 pub mod records;
 pub mod refusal;
+pub mod sealed;
 pub mod secret;
 pub mod state;
 pub mod store;
+pub mod worker;
 
-mod placement;
+mod durable;
 mod watch;
 
-pub use cache::MetaCache;
-pub use command::{Command, Envelope, NewShard, Outcome};
-pub use grpc::{Heartbeats, MetaGrpcClient, NodeReport, meta_service};
+pub use cache::{CopyFile, MetaCache};
+pub use command::{Command, Envelope, Evidence, NewShard, Outcome, ShardChange, SingleReason};
+pub use grpc::{GrpcPeers, MetaGrpcClient, meta_service, peer_service};
 pub use metrics::MetaMetrics;
-pub use raft::{RaftMeta, RaftMetaConfig, StartError};
+pub use presence::{PresenceBoard, reporter};
+pub use raft::{LocalPeers, RaftMeta, RaftMetaConfig, StartError, VoterDeps, offline};
 pub use records::{
-    CorsPolicy, KeyRecord, NamespaceRecord, NamespaceSettings, NodeRecord, Permission, Rule, ShardEntry,
+    CorsPolicy, DigestHashes, KeyRecord, NamespaceRecord, NamespaceSettings, NodeRecord, NodeState,
+    Permission, PurgeRecord, Rule, ShardEntry, SigningKeyRecord, ZoneVerdict,
 };
 pub use state::State;
-pub use store::{Applied, Membership, MetaError, MetaStore, WatchEvent, WatchEvents};
+pub use store::{
+    Applied, MemberChange, Membership, MetaError, MetaMember, MetaStore, NodeReport, Presence, Report,
+    Reporter, WatchEvent, WatchEvents,
+};

@@ -1,4 +1,15 @@
-//! The first shard map: planned once, by the leader, when nodes of two zones have registered.
+//! Where shards are and where they should be: the first map, and the moves that nodes which come and go ask for.
+//!
+//! The first map is planned once, by the leader, when nodes of two zones have registered. From then on the leader compares
+//! the map to the plan over the nodes as they are (`target`) and moves shard after shard (`planner`), each step a
+//! compare-and-swap of one configuration. Only the leader's commands count, so builds may differ in what they plan.
+
+mod moves;
+mod planner;
+mod target;
+
+pub use moves::{MoveCounts, NodeMoves, moves};
+pub(crate) use planner::Planner;
 
 use headwater_ring::{Assignment, NodeSpec, plan};
 use headwater_types::{NodeId, ShardId, ZoneName};

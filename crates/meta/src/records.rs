@@ -2,10 +2,16 @@
 //!
 //! Every field that is added later has a serde default, so that old logs and snapshots stay readable.
 
+mod compact;
+
+pub use headwater_types::{CorsPolicy, NamespaceSettings, Permission, Rule};
 use headwater_types::{
-    Epoch, Incarnation, KeyId, Member, NamespaceId, NamespaceName, NodeId, Ttl, UnixMillis, ZoneName, limits,
+    Epoch, Incarnation, KeyId, Member, NamespaceId, NamespaceName, NodeId, UnixMillis, ZoneName,
+    signing::SigningKeyId,
 };
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// A namespace and its settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,134 +26,12 @@ pub struct NamespaceRecord {
     pub updated_at: UnixMillis,
     /// The Raft index of its last change: the entity tag of the record.
     pub version: u64,
-    /// Its settings.
+    /// Its settings. Written without those that are at their defaults.
+    #[serde(serialize_with = "compact::serialize")]
     pub settings: NamespaceSettings,
-}
-
-/// What an operator sets for a namespace.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct NamespaceSettings {
-    /// TTL of objects that no rule matches and whose PUT says none.
-    pub default_ttl: Ttl,
-    /// The largest TTL that a PUT may ask for.
-    pub max_ttl: Ttl,
-    /// First match wins: glob over the key to TTL.
-    pub ttl_rules: Vec<Rule<Ttl>>,
-    /// The largest object, in bytes.
-    pub max_object_bytes: u64,
-    /// What one zone keeps in memory for this namespace, in bytes. `None`: what the nodes have.
-    pub hot_capacity_bytes: Option<u64>,
-    /// Cross-origin policy.
-    pub cors: CorsPolicy,
-    /// First match wins: glob over the key to a Cache-Control value.
-    pub cache_control_rules: Vec<Rule<String>>,
-    /// Names are never used again, so that segments may be cached as immutable.
-    pub unique_names: bool,
-    /// Readers may follow media while it arrives.
-    pub read_while_write: bool,
-    /// How long a write is retried behind its PUT, in milliseconds.
-    pub write_deadline_ms: u64,
-    /// Answer DELETE with 204 and keep everything until its TTL.
-    pub ignore_deletes: bool,
-}
-
-impl Default for NamespaceSettings {
-    fn default() -> Self {
-        let ttl = |seconds| {
-            Ttl::from_secs(seconds).unwrap_or_else(|_| unreachable!("a constant within the limits"))
-        };
-        Self {
-            default_ttl: ttl(limits::NAMESPACE_DEFAULT_TTL_SECONDS_DEFAULT),
-            max_ttl: ttl(limits::NAMESPACE_MAX_TTL_SECONDS_DEFAULT),
-            ttl_rules: Vec::new(),
-            max_object_bytes: limits::OBJECT_BYTES_DEFAULT,
-            hot_capacity_bytes: None,
-            cors: CorsPolicy::default(),
-            cache_control_rules: Vec::new(),
-            unique_names: false,
-            read_while_write: true,
-            write_deadline_ms: 10_000,
-            ignore_deletes: false,
-        }
-    }
-}
-
-/// A rule over keys. The glob knows `*` (within a segment), `**` (across segments) and `?` (one character).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rule<T> {
-    /// The pattern, over the whole key.
-    pub glob: String,
-    /// What it gives.
-    pub value: T,
-}
-
-/// Cross-origin policy (Fetch standard, CORS protocol).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct CorsPolicy {
-    /// Allowed origins; `*` allows every one.
-    pub allowed_origins: Vec<String>,
-    /// Allowed methods.
-    pub allowed_methods: Vec<String>,
-    /// Allowed request headers; `*` allows every one (they are echoed by name).
-    pub allowed_headers: Vec<String>,
-    /// Response headers that scripts may read.
-    pub exposed_headers: Vec<String>,
-    /// How long a preflight answer may be kept, in seconds.
-    pub max_age_s: u32,
-}
-
-impl Default for CorsPolicy {
-    fn default() -> Self {
-        let list = |items: &[&str]| items.iter().map(ToString::to_string).collect();
-        Self {
-            allowed_origins: list(&["*"]),
-            allowed_methods: list(&["GET", "HEAD", "OPTIONS", "PUT", "POST", "DELETE"]),
-            allowed_headers: list(&["*"]),
-            exposed_headers: list(&[
-                "ETag",
-                "Content-Length",
-                "Content-Range",
-                "Content-Encoding",
-                "Accept-Ranges",
-                "Last-Modified",
-                "Date",
-                "Age",
-                "Server-Timing",
-                "Sunset",
-                "x-request-id",
-                "x-headwater-superseded",
-            ]),
-            max_age_s: 86_400,
-        }
-    }
-}
-
-/// What a key may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Permission {
-    /// GET, HEAD and LIST.
-    ReadOnly,
-    /// Everything on the data plane.
-    ReadWrite,
-    /// PUT, POST and DELETE.
-    WriteOnly,
-    /// The admin plane, in no namespace.
-    Admin,
-}
-
-impl Permission {
-    /// Whether it covers reading objects.
-    pub fn reads(self) -> bool {
-        matches!(self, Self::ReadOnly | Self::ReadWrite)
-    }
-
-    /// Whether it covers writing objects.
-    pub fn writes(self) -> bool {
-        matches!(self, Self::WriteOnly | Self::ReadWrite)
-    }
+    /// Prefixes that were purged and are refused from then on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked: Vec<String>,
 }
 
 /// An API key. The secret itself is stored nowhere.
@@ -162,15 +46,74 @@ pub struct KeyRecord {
     /// What it may do.
     pub permission: Permission,
     /// Only keys below this prefix, which ends at a `/`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
     /// When it was made.
     pub created_at: UnixMillis,
     /// From when on it is refused.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<UnixMillis>,
+    /// Only from these client addresses; empty: from everywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cidrs: Vec<IpNet>,
+    /// What Digest authentication needs, for keys that asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<DigestHashes>,
     /// The Raft index of its last change.
     pub version: u64,
+}
+
+/// `H(key id ":" namespace ":" api key)` (RFC 7616, section 3.4.2), in lower-case hexadecimal.
+///
+/// Who has one of them can use Digest as the key: its `Debug` shows neither.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DigestHashes {
+    /// With MD5.
+    pub md5: String,
+    /// With SHA-256.
+    pub sha256: String,
+}
+
+/// A key that signs URLs and viewer tokens of a namespace. At most [`crate::limits::SIGNING_KEYS_MAX`] of them live in
+/// a namespace at a time. Its `Debug` leaves the secret out.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SigningKeyRecord {
+    /// What `hw_kid` and `kid` carry.
+    pub id: SigningKeyId,
+    /// What it signs for.
+    pub namespace: NamespaceId,
+    /// 32 random bytes, base64url without padding. Kept as it is: frontends must compute with it.
+    pub secret: String,
+    /// When it was made.
+    pub created_at: UnixMillis,
+    /// The Raft index of its creation.
+    pub version: u64,
+}
+
+impl fmt::Debug for DigestHashes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DigestHashes(redacted)")
+    }
+}
+
+impl fmt::Debug for SigningKeyRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, namespace, secret: _, created_at, version } = self;
+        let mut record = f.debug_struct("SigningKeyRecord");
+        record.field("id", id).field("namespace", namespace).field("created_at", created_at);
+        record.field("version", version).finish_non_exhaustive()
+    }
+}
+
+/// What an operator wants of a node.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeState {
+    /// Holds shards.
+    #[default]
+    Active,
+    /// All its shards are to be moved away.
+    Draining,
 }
 
 /// A storage node.
@@ -184,6 +127,12 @@ pub struct NodeRecord {
     pub zone: ZoneName,
     /// Where its gRPC services listen, as `host:port`.
     pub address: String,
+    /// What its hot tier may take, in bytes; 0 where it did not say.
+    #[serde(default)]
+    pub hot_capacity_bytes: u64,
+    /// What an operator wants of it. A registration does not change it.
+    #[serde(default)]
+    pub state: NodeState,
 }
 
 /// The configuration of a shard.
@@ -213,4 +162,45 @@ impl ShardEntry {
     pub fn writers(&self) -> impl Iterator<Item = Member> + '_ {
         self.insync.iter().chain(&self.syncing).copied()
     }
+
+    /// All members, those that are about to leave included.
+    pub fn members(&self) -> impl Iterator<Item = Member> + '_ {
+        self.writers().chain(self.retiring.iter().copied())
+    }
+
+    /// Whether a process of `node` is a member.
+    pub fn names(&self, node: NodeId) -> bool {
+        self.members().any(|member| member.node == node)
+    }
+}
+
+/// The verdict that a zone takes no part: all shards go on without it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ZoneVerdict {
+    /// Which zone.
+    pub fenced: ZoneName,
+    /// Since when.
+    pub since: UnixMillis,
+}
+
+/// Removal of everything below a prefix: a job over all shards, which a worker of the leader drives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PurgeRecord {
+    /// The Raft index of its command.
+    pub id: u64,
+    /// Whose objects. The namespace itself may be gone already.
+    pub namespace: NamespaceId,
+    /// The name that it had.
+    pub name: NamespaceName,
+    /// Keys that begin with this; empty: all.
+    pub prefix: String,
+    /// When it was asked for. Objects that are stored later may stay.
+    pub created_at: UnixMillis,
+    /// Shards below this one are done; [`headwater_types::limits::SHARD_COUNT`]: all.
+    pub shards_done: u16,
+    /// Objects removed so far.
+    pub removed: u64,
+    /// When it ended.
+    #[serde(default)]
+    pub finished_at: Option<UnixMillis>,
 }

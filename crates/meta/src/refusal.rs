@@ -16,6 +16,10 @@ pub const TOO_MANY: &str = "too_many";
 pub const STALE_INCARNATION: &str = "stale_incarnation";
 /// The key was revoked; its id is not used again.
 pub const REVOKED: &str = "revoked";
+/// The node was removed; its id is not used again.
+pub const REMOVED: &str = "removed";
+/// Something still needs the record.
+pub const IN_USE: &str = "in_use";
 /// The command is of a kind or format that this build does not know.
 pub const UNKNOWN_COMMAND: &str = "unknown_command";
 
@@ -33,6 +37,21 @@ impl Refusal {
     /// A refusal with one of this module's codes.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
+    }
+
+    /// A value is not allowed.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(INVALID, message)
+    }
+
+    /// There is no such record; `what` names it.
+    pub(crate) fn not_found(what: impl std::fmt::Display) -> Self {
+        Self::new(NOT_FOUND, format!("there is no {what}"))
+    }
+
+    /// A bound is reached; `what` it counts.
+    pub(crate) fn too_many(max: usize, what: &str) -> Self {
+        Self::new(TOO_MANY, format!("at most {max} {what}"))
     }
 }
 

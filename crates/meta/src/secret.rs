@@ -4,7 +4,10 @@ use headwater_types::ApiKey;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+/// Hexadecimal digits of a SHA-256.
 const HEX_DIGITS: usize = 64;
+/// Hexadecimal digits of an MD5.
+const MD5_HEX_DIGITS: usize = 32;
 
 /// SHA-256 of a key's secret part, as 64 lower-case hexadecimal digits.
 ///
@@ -18,9 +21,18 @@ pub(crate) fn matches(key: &ApiKey, hash: &str) -> bool {
     hash_hex(key).as_slice().ct_eq(hash.as_bytes()).into()
 }
 
-/// Whether `text` has the form of a hash.
+/// Whether `text` has the form of a SHA-256 hash.
 pub(crate) fn is_hash(text: &str) -> bool {
-    text.len() == HEX_DIGITS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    is_hex(text, HEX_DIGITS)
+}
+
+/// Whether `text` has the form of an MD5 hash.
+pub(crate) fn is_md5(text: &str) -> bool {
+    is_hex(text, MD5_HEX_DIGITS)
+}
+
+fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Encoding what was presented costs less than decoding what is stored, and needs no second copy of the records.

@@ -2,6 +2,9 @@
 
 use std::{fmt, time::Duration};
 
+use headwater_types::{KeyId, Member, UnixMillis};
+use serde::{Deserialize, Serialize};
+
 use crate::{
     command::{Command, Outcome},
     state::State,
@@ -12,22 +15,97 @@ use crate::{
 /// # To ensure correctness
 /// - `propose` returns `Ok` only for a command that is committed and applied; [`MetaError::Unknown`] means that it may
 ///   still be. Commands are compare-and-swap or idempotent, so repeating one is safe.
-/// - `linearizable_read` reflects every proposal that was answered before it began.
+/// - `linearizable_read` answers a version that every proposal answered before it began is below or at: a copy of the
+///   state that has reached it shows them all.
 /// - A watch delivers every version's change in order, without holes, and never goes back.
 #[async_trait::async_trait]
 pub trait MetaStore: Send + Sync + fmt::Debug + 'static {
     /// Proposes a command and waits until it is applied, at most `limit`.
     async fn propose(&self, command: Command, limit: Duration) -> Result<Applied, MetaError>;
-    /// The state as of now, confirmed by a quorum.
-    async fn linearizable_read(&self, limit: Duration) -> Result<State, MetaError>;
+    /// The version as of now, confirmed by a quorum. Wait for it in a watched copy
+    /// ([`crate::MetaCache::linearizable`]) to read.
+    async fn linearizable_read(&self, limit: Duration) -> Result<u64, MetaError>;
     /// Changes after `after_version`, or a snapshot first where that is too old. Ends when the store stops.
     async fn watch(&self, after_version: u64) -> Result<WatchEvents, MetaError>;
     /// Who takes part.
     async fn membership(&self) -> Result<Membership, MetaError>;
+    /// Adds or removes a voter. Repeating a change that was made changes nothing. Answers who takes part then.
+    async fn change_membership(&self, change: MemberChange, limit: Duration)
+    -> Result<Membership, MetaError>;
+    /// Tells every voter that a role lives and how far its copy is. Answers the newest version that any of them has
+    /// applied.
+    async fn report(&self, report: Report) -> Result<u64, MetaError>;
+    /// What roles last reported to the voter that is asked.
+    async fn presence(&self) -> Result<Presence, MetaError>;
+}
+
+/// A change of who takes part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MemberChange {
+    /// A new voter, first as a learner until it has caught up.
+    Add {
+        /// Its id, never used before.
+        id: u64,
+        /// Where it is reached, as `host:port`.
+        address: String,
+    },
+    /// A voter or learner that leaves for good.
+    Remove {
+        /// Its id.
+        id: u64,
+    },
+}
+
+/// What a role says of itself, every [`crate::limits::REPORT_EVERY`] and when its copy has a new version. Soft state, never in the
+/// log: a new voter starts without.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Role and id, such as `frontend-1`; at most [`crate::limits::REPORTER_BYTES_MAX`] bytes.
+    pub reporter: String,
+    /// The version of its copy of the metadata.
+    pub version: u64,
+    /// What a storage node adds.
+    pub node: Option<NodeReport>,
+    /// Keys that granted a request since the last report, and when they last did: at most
+    /// [`crate::limits::REPORT_KEYS_MAX`], each at most once a minute.
+    pub keys_used: Vec<(KeyId, UnixMillis)>,
+}
+
+/// What a storage node says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeReport {
+    /// The node and its process.
+    pub member: Member,
+    /// Bytes in its hot tier.
+    pub hot_bytes: u64,
+    /// Bytes that its hot tier may take.
+    pub hot_capacity_bytes: u64,
+}
+
+/// What a voter knows of the other roles.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Presence {
+    /// The last report of each reporter, by name.
+    pub reporters: Vec<Reporter>,
+    /// When keys last granted a request.
+    pub keys_used: std::collections::BTreeMap<KeyId, UnixMillis>,
+}
+
+/// A role that has reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reporter {
+    /// Role and id.
+    pub name: String,
+    /// The version of its copy.
+    pub version: u64,
+    /// What a storage node added.
+    pub node: Option<NodeReport>,
+    /// How long ago that was.
+    pub ago: Duration,
 }
 
 /// A proposal that was applied.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Applied {
     /// The Raft index at which it was: the state's version.
     pub version: u64,
@@ -58,7 +136,7 @@ pub enum WatchEvent {
 }
 
 /// Who takes part in the metadata group.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
     /// The voter that was asked.
     pub id: u64,
@@ -68,12 +146,36 @@ pub struct Membership {
     pub term: u64,
     /// What it has applied.
     pub applied: u64,
+    /// Names the cluster; made when it was founded. Empty before.
+    pub cluster: String,
+    /// How long ago a quorum last answered the leader; `None` where it is not known.
+    pub quorum_ago: Option<Duration>,
+    /// Voters and learners, by id.
+    pub members: Vec<MetaMember>,
+}
+
+impl Membership {
     /// Ids of all voters.
-    pub voters: Vec<u64>,
+    pub fn voters(&self) -> impl Iterator<Item = u64> + '_ {
+        self.members.iter().filter(|member| member.voter).map(|member| member.id)
+    }
+}
+
+/// A member of the metadata group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetaMember {
+    /// Its id.
+    pub id: u64,
+    /// Where it is reached, as `host:port`.
+    pub address: String,
+    /// Whether it votes; a learner only follows.
+    pub voter: bool,
+    /// The last entry that the leader knows it has; `None` where that is not known.
+    pub matched: Option<u64>,
 }
 
 /// Why the metadata did not answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum MetaError {
     /// Nothing was done.
     #[error("the metadata is unavailable: {0}")]

@@ -9,5 +9,5 @@ mod ring;
 mod tests;
 mod watcher;
 
-pub(crate) use hub::Hub;
+pub(crate) use hub::{Hub, Progress};
 pub(crate) use watcher::events;

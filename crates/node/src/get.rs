@@ -90,7 +90,7 @@ impl StorageNode {
     }
 
     fn has_tail(&self, shard: ShardId) -> bool {
-        self.shard(shard).lock().entry().is_some_and(|entry| entry.insync.len() > 1)
+        self.shard(shard).lock().has_tail()
     }
 }
 

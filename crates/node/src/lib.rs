@@ -12,10 +12,12 @@ pub mod identity;
 mod links;
 mod list;
 pub mod metrics;
+mod moves;
 pub mod node;
 mod outgoing;
 mod put;
 mod replica;
+mod reports;
 pub mod shard;
 
 pub use identity::{Identity, IdentityError};

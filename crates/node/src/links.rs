@@ -60,16 +60,21 @@ impl StorageNode {
         }
     }
 
-    async fn beacon(&self, peer: Member) {
+    /// Asks a peer whether it is there; its map version if it is.
+    pub(crate) async fn beacon(&self, peer: Member) -> Option<u64> {
         let call = self.peer(peer);
         let answer =
             tokio::time::timeout(SUSPECT_AFTER / 2, call.beacon(self.member(), self.map_version())).await;
         match answer {
-            Ok(Ok((from, _))) if from == peer => self.links().hear(peer, self.clock().monotonic()),
+            Ok(Ok((from, version))) if from == peer => {
+                self.links().hear(peer, self.clock().monotonic());
+                return Some(version);
+            }
             Ok(Ok((from, _))) => tracing::debug!(%peer, %from, "another incarnation answers"),
             Ok(Err(error)) => tracing::debug!(%peer, %error, "no beacon"),
             Err(_) => tracing::debug!(%peer, "no beacon in time"),
         }
+        None
     }
 
     /// Every other member of a shard that this node belongs to.

@@ -1,15 +1,15 @@
 //! The storage node: its parts, its start and its stop.
 
-use headwater_meta::{Command, MetaCache, MetaError, MetaStore, NodeRecord, Outcome};
+use headwater_meta::{Command, MetaCache, MetaError, MetaStore, NodeRecord, NodeState, Outcome};
 use headwater_proto::{
     BodyPieces, DeleteReply, DeleteRequest, GetReply, GetRequest, HeadReply, HeadRequest, ListReply,
-    ListRequest, PutReply, PutRequest, ReplicateBegin, Replication, ReplicationPieces, Storage, StorageError,
-    directory::Directory,
+    ListRequest, PutReply, PutRequest, ReplicateBegin, Replication, ReplicationPieces, StopReads, Storage,
+    StorageError, directory::Directory,
 };
 use headwater_store::Tier;
 use headwater_telemetry::REQUEST_TARGET;
 use headwater_types::{
-    Clock, Epoch, Member, NamespaceId, ObjectId, RequestId, ShardId, Ttl, Version, ZoneName, limits,
+    Clock, Epoch, Member, NamespaceId, NodeId, ObjectId, RequestId, ShardId, Ttl, Version, ZoneName, limits,
 };
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, fmt, hash::BuildHasher, sync::Arc, time::Duration};
@@ -27,6 +27,8 @@ use crate::{
 
 /// How old a gauge may be.
 const GAUGES_EVERY: Duration = Duration::from_secs(1);
+/// Before a configuration that could not be installed is tried again.
+const INSTALL_AGAIN: Duration = Duration::from_millis(2);
 /// Locks over keys: enough that two keys rarely share one.
 const KEY_LOCKS: usize = 1024;
 
@@ -129,6 +131,8 @@ impl StorageNode {
             incarnation: self.config.member.incarnation,
             zone: self.config.zone.clone(),
             address: self.config.address.clone(),
+            hot_capacity_bytes: self.tier().capacity_bytes(),
+            state: NodeState::Active,
         }
     }
 
@@ -186,7 +190,10 @@ impl StorageNode {
         tracing::info_span!(target: REQUEST_TARGET, "node", otel.name = what, request_id = %request, node = %member)
     }
 
-    fn worker<F: Future<Output = ()> + Send + 'static>(self: &Arc<Self>, run: impl FnOnce(Arc<Self>) -> F) {
+    pub(crate) fn worker<F: Future<Output = ()> + Send + 'static>(
+        self: &Arc<Self>,
+        run: impl FnOnce(Arc<Self>) -> F,
+    ) {
         let (work, stop) = (run(self.clone()), self.stop.clone());
         self.tasks.spawn(async move {
             tokio::select! {
@@ -209,21 +216,36 @@ impl StorageNode {
         let mut version = self.deps.cache.subscribe();
         // Install after subscribing: a change in between would go unnoticed otherwise.
         loop {
-            self.install_map();
+            if !self.install_map() {
+                // What is going into the store is there in a moment.
+                tokio::time::sleep(INSTALL_AGAIN).await;
+                continue;
+            }
             if version.changed().await.is_err() {
                 return;
             }
         }
     }
 
-    fn install_map(&self) {
+    /// Installs what the watched map has; false if a shard must wait for what is going into its store.
+    fn install_map(&self) -> bool {
         let state = self.deps.cache.state();
         let version = state.version;
+        let mut complete = true;
         for core in &self.shards {
             let mut core = core.lock();
-            if let Some(entry) = state.shards.get(&core.shard()) {
-                core.install(entry.clone());
+            let Some(entry) = state.shards.get(&core.shard()) else { continue };
+            if core.must_discard(entry) {
+                if core.is_applying() {
+                    complete = false;
+                    continue;
+                }
+                self.tier().discard(core.shard());
             }
+            core.install(entry.clone(), version);
+        }
+        if !complete {
+            return false;
         }
         // A namespace's hot capacity is what a zone keeps for it, in equal parts on the zone's nodes.
         let in_zone = state.nodes.values().filter(|node| node.zone == self.config.zone).count().max(1) as u64;
@@ -235,6 +257,7 @@ impl StorageNode {
             }
         }
         self.installed.send_replace(version);
+        true
     }
 
     /// Waits until the shard's configuration is at least at `epoch`, at most `limit`.
@@ -256,6 +279,16 @@ impl StorageNode {
 
     pub(crate) fn key_lock(&self, object: &ObjectId) -> &tokio::sync::Mutex<()> {
         &self.key_locks[self.hasher.hash_one(object) as usize % KEY_LOCKS]
+    }
+
+    /// Follows the map version that is installed.
+    pub(crate) fn installed(&self) -> watch::Receiver<u64> {
+        self.installed.subscribe()
+    }
+
+    /// Where a node stands, as the watched map has it.
+    pub(crate) fn zone_of(&self, node: NodeId) -> Option<ZoneName> {
+        self.deps.cache.node(node).map(|record| record.zone)
     }
 
     pub(crate) fn peer(&self, member: Member) -> Arc<dyn Replication> {
@@ -287,7 +320,8 @@ impl StorageNode {
         &self.tasks
     }
 
-    pub(crate) fn map_version(&self) -> u64 {
+    /// The map version that this node has installed.
+    pub fn map_version(&self) -> u64 {
         *self.installed.borrow()
     }
 
@@ -326,6 +360,9 @@ pub(crate) fn refused(core: &ShardCore, refusal: Refusal, map_version: u64) -> S
         Refusal::WrongEpoch(epoch) => StorageError::WrongEpoch { shard: core.shard(), epoch, map_version },
         Refusal::NotInSync => {
             StorageError::NotServing(format!("this member is not in sync for shard {}", core.shard()))
+        }
+        Refusal::HandingOver => {
+            StorageError::Unavailable(format!("shard {} is getting another head", core.shard()))
         }
     }
 }
@@ -374,5 +411,9 @@ impl Replication for NodeService {
     async fn beacon(&self, from: Member, _map_version: u64) -> Result<(Member, u64), StorageError> {
         tracing::trace!(%from, "beacon");
         Ok((self.0.member(), self.0.map_version()))
+    }
+
+    async fn stop_reads(&self, request: StopReads) -> Result<Vec<ShardId>, StorageError> {
+        self.0.do_stop_reads(request).await
     }
 }

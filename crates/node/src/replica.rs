@@ -5,7 +5,7 @@ use headwater_proto::{
     Arriving, Replicate, ReplicateBegin, ReplicateCommit, ReplicationPieces, StorageError,
 };
 use headwater_store::{Inserted, Record};
-use headwater_types::{Chunks, ObjectMeta, Version};
+use headwater_types::{Chunks, ObjectMeta, ShardId, Version};
 use std::sync::Arc;
 
 use crate::{
@@ -73,7 +73,10 @@ impl StorageNode {
                 return Ok(version);
             }
             core.hear_clean(begin.epoch, commit.clean_seq);
+            core.apply();
         }
+        // From here to the store it counts as applying, however this ends.
+        let _applying = Applying { node: self, shard: begin.shard };
         let record = Arc::new(Record {
             object: begin.object,
             shard: begin.shard,
@@ -104,5 +107,17 @@ impl StorageNode {
             }
             Err(error) => Err(StorageError::Unavailable(error.to_string())),
         }
+    }
+}
+
+/// A replicated version on its way into the store.
+struct Applying<'a> {
+    node: &'a StorageNode,
+    shard: ShardId,
+}
+
+impl Drop for Applying<'_> {
+    fn drop(&mut self) {
+        self.node.shard(self.shard).lock().applied();
     }
 }

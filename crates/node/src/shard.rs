@@ -3,8 +3,8 @@
 //! Primary-backup in epochs held by a configuration manager (PacificA, MSR-TR-2008-25), its data path a chain of two
 //! (CRAQ, USENIX ATC'09). No clock, no socket, no lock: events in, decisions out.
 
-use headwater_meta::ShardEntry;
-use headwater_types::{Epoch, Member, ObjectId, RequestId, ShardId, Version};
+use headwater_meta::{ShardChange, ShardEntry};
+use headwater_types::{Epoch, Member, NodeId, ObjectId, RequestId, ShardId, Version, ZoneName};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -26,6 +26,36 @@ pub struct ShardCore {
     staged: BTreeMap<Version, Arc<Staged>>,
     dirty: HashMap<ObjectId, Vec<Version>>,
     heard_clean: u64,
+    /// Replicated versions that are on their way into the store.
+    applying: usize,
+    /// What holds for the installed epoch only.
+    now: InEpoch,
+}
+
+/// What a member remembers of the installed epoch, and forgets with it.
+#[derive(Debug, Default)]
+struct InEpoch {
+    /// The map version that it was installed from.
+    map_version: u64,
+    /// At some moment of this epoch nothing of the shard was here, neither stored nor on its way.
+    was_empty: bool,
+    /// This member is about to leave: it answers no reads.
+    reads_stopped: bool,
+    /// The head asked another one for that: there may be no one else who answers.
+    asked_to_stop: bool,
+    /// The head is handing its role over: nothing new is staged.
+    frozen: bool,
+}
+
+/// What the head of a shard that holds nothing asks the metadata for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The configuration that it asks for.
+    pub change: ShardChange,
+    /// Who becomes in sync, and from which map version on it has the present configuration: not before.
+    pub joins: Option<(Member, u64)>,
+    /// Who must stop answering reads first.
+    pub leaves: Option<Member>,
 }
 
 /// Why a member does not do what was asked.
@@ -33,8 +63,10 @@ pub struct ShardCore {
 pub enum Refusal {
     /// The caller has another epoch, or asked the wrong member.
     WrongEpoch(Epoch),
-    /// This member is not in sync.
+    /// This member is not in sync, or about to leave.
     NotInSync,
+    /// The head's role is being handed over.
+    HandingOver,
 }
 
 impl ShardCore {
@@ -48,6 +80,8 @@ impl ShardCore {
             staged: BTreeMap::new(),
             dirty: HashMap::new(),
             heard_clean: 0,
+            applying: 0,
+            now: InEpoch::default(),
         }
     }
 
@@ -68,14 +102,44 @@ impl ShardCore {
 
     /// Installs a newer configuration; an older or equal one changes nothing. Versions start again from 1, as a version
     /// begins with its epoch.
-    pub fn install(&mut self, entry: Arc<ShardEntry>) -> bool {
+    pub fn install(&mut self, entry: Arc<ShardEntry>, map_version: u64) -> bool {
         let newer = entry.epoch > self.epoch();
         if newer {
             self.entry = Some(entry);
             self.next_seq = 1;
             self.heard_clean = 0;
+            self.now = InEpoch { map_version, ..InEpoch::default() };
         }
         newer
+    }
+
+    /// Whether this member must throw away what it has of the shard before it installs `entry`: it joins as syncing and
+    /// did not get every write of this head until now, so that what it has may be long deleted elsewhere.
+    ///
+    /// A head counts on this: a member that has installed a configuration as syncing has what was written since it
+    /// joined, and nothing else.
+    pub fn must_discard(&self, entry: &ShardEntry) -> bool {
+        let followed = |old: &Arc<ShardEntry>| {
+            old.epoch.next() == entry.epoch && old.head == entry.head && old.writers().any(|m| m == self.me)
+        };
+        entry.epoch > self.epoch()
+            && entry.syncing.contains(&self.me)
+            && !self.entry.as_ref().is_some_and(followed)
+    }
+
+    /// Whether a replicated version is on its way into the store.
+    pub fn is_applying(&self) -> bool {
+        self.applying > 0
+    }
+
+    /// A replicated version that was checked goes into the store now. [`ShardCore::applied`] must follow.
+    pub fn apply(&mut self) {
+        self.applying += 1;
+    }
+
+    /// It is there, or has failed.
+    pub fn applied(&mut self) {
+        self.applying -= 1;
     }
 
     /// Whether this member orders the writes in `epoch`.
@@ -90,7 +154,7 @@ impl ShardCore {
     pub fn check_read(&self, epoch: Epoch) -> Result<(), Refusal> {
         match &self.entry {
             Some(entry) if entry.epoch != epoch => Err(Refusal::WrongEpoch(entry.epoch)),
-            Some(entry) if entry.serves(self.me) => Ok(()),
+            Some(entry) if entry.serves(self.me) && !self.now.reads_stopped => Ok(()),
             Some(_) => Err(Refusal::NotInSync),
             None => Err(Refusal::WrongEpoch(Epoch(0))),
         }
@@ -112,6 +176,9 @@ impl ShardCore {
     /// Gives the next version of `epoch`, if this member is still its head.
     pub fn next_version(&mut self, epoch: Epoch) -> Result<Version, Refusal> {
         self.check_head(epoch)?;
+        if self.now.frozen {
+            return Err(Refusal::HandingOver);
+        }
         let version = Version { epoch, seq: self.next_seq };
         self.next_seq += 1;
         Ok(version)
@@ -187,5 +254,6 @@ impl ShardCore {
     }
 }
 
+mod moves;
 #[cfg(test)]
 mod tests;

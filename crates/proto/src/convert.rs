@@ -4,7 +4,7 @@
 mod list;
 mod object;
 pub(crate) mod read;
-mod replication;
+pub(crate) mod replication;
 pub(crate) mod status;
 mod write;
 

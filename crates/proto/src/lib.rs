@@ -14,13 +14,16 @@ mod convert;
 pub mod directory;
 pub mod error;
 pub mod grpc;
+pub mod listing;
 pub mod replication;
 pub mod storage;
 pub mod trace;
 
 pub use directory::{Directory, GrpcDirectory, LocalDirectory};
 pub use error::{ConvertError, StorageError};
-pub use replication::{Replicate, ReplicateBegin, ReplicateCommit, Replication, ReplicationPieces};
+pub use replication::{
+    Replicate, ReplicateBegin, ReplicateCommit, Replication, ReplicationPieces, StopReads,
+};
 pub use storage::{
     Arriving, BodyEnd, BodyPiece, BodyPieces, DeleteReply, DeleteRequest, Follow, GetReply, GetRequest,
     HeadReply, HeadRequest, ListEntry, ListReply, ListRequest, ObjectBody, Preconditions, PutReply,

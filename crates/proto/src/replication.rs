@@ -26,6 +26,21 @@ pub trait Replication: Send + Sync + fmt::Debug + 'static {
     ) -> Result<Version, StorageError>;
     /// Asks who is there; returns the peer and its map version.
     async fn beacon(&self, from: Member, map_version: u64) -> Result<(Member, u64), StorageError>;
+    /// Asks a member that is about to leave to answer no more reads, and no listing, of these shards until it has
+    /// installed a later configuration. Returns those for which it does so: it is at exactly that epoch, and every
+    /// answer that it gave is older than this one.
+    async fn stop_reads(&self, request: StopReads) -> Result<Vec<ShardId>, StorageError>;
+}
+
+/// Who stops reading what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StopReads {
+    /// The head that asks.
+    pub from: Member,
+    /// Who is meant: another incarnation at the same address must refuse.
+    pub to: Member,
+    /// Of which shards, in which epochs.
+    pub shards: Vec<(ShardId, Epoch)>,
 }
 
 /// The pieces of a replicated write. Closing without [`Replicate::Commit`] means that it was given up.

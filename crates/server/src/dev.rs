@@ -1,11 +1,12 @@
 //! `headwater dev`: every role in one process, talking by direct calls.
 
 mod local_node;
+mod voters;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use headwater_admin::AdminState;
-use headwater_meta::{MetaCache, MetaStore, RaftMeta, RaftMetaConfig};
+use headwater_meta::{MetaCache, MetaStore, worker::WorkerParts};
 use headwater_node::NodeMetrics;
 use headwater_proto::directory::LocalDirectory;
 use headwater_store::HotMetrics;
@@ -19,11 +20,14 @@ use std::{
     time::Duration,
 };
 
-use self::local_node::{LocalNode, LocalParts};
+use self::{
+    local_node::{LocalNode, LocalParts},
+    voters::LocalVoters,
+};
 use crate::{
-    config::{AccessLogTarget, parse_bytes},
+    config::{AccessLogTarget, AdminReady, parse_bytes},
     credentials::{Credentials, write_secret},
-    roles::{META_WAIT, admin, frontend, node, system},
+    roles::{admin, frontend, frontend::RunningPlane, node, system},
     stop,
 };
 
@@ -56,7 +60,9 @@ pub struct DevOptions {
     #[arg(long, default_value = "off")]
     access_log: String,
     /// Log filter, like `info` or `headwater_node=debug`.
-    #[arg(long, default_value = "info,openraft=warn", env = "HEADWATER_LOG")]
+    // The voters start one after the other in this process: that they miss each other meanwhile is no news, and one that
+    // fails for good ends the process with the reason.
+    #[arg(long, default_value = "info,openraft=off", env = "HEADWATER_LOG")]
     log: String,
     /// Export traces by OTLP over gRPC to this endpoint, like http://127.0.0.1:4317.
     #[arg(long)]
@@ -87,12 +93,10 @@ pub async fn run(options: DevOptions) -> Result<()> {
     let readiness = Readiness::new();
     let started = readiness.condition("started");
 
-    let raft_config =
-        RaftMetaConfig { bootstrap: true, ..RaftMetaConfig::new(1, options.data_dir.join("meta")) };
-    let raft = RaftMeta::start(raft_config, clock.clone()).await.context("metadata")?;
-    metrics.register(|registry| raft.metrics().register(registry));
-    raft.ready(META_WAIT).await?;
-    let store: Arc<dyn MetaStore> = raft.clone();
+    let voters =
+        LocalVoters::start(&options.data_dir.join("meta"), &clock, &rng).await.context("metadata")?;
+    metrics.register(|registry| voters.first().metrics().register(registry));
+    let store: Arc<dyn MetaStore> = voters.first().clone();
     let (cache, following) = MetaCache::follow(store.clone(), clock.clone(), rng.clone());
 
     let directory = Arc::new(LocalDirectory::new());
@@ -107,6 +111,9 @@ pub async fn run(options: DevOptions) -> Result<()> {
     let records = nodes.iter().map(|local| local.node.record()).collect();
     let version = node::register(store.as_ref(), clock.as_ref(), records).await?;
     cache.wait_for(version).await;
+    nodes.iter().for_each(|local| local.node.take_part(store.clone()));
+    let parts = WorkerParts { directory: directory.clone(), clock: clock.clone(), rng: rng.clone() };
+    voters.start_workers(&parts);
     frontend::map(&cache).await;
 
     let namespace = NamespaceName::parse(NAMESPACE)?;
@@ -122,15 +129,23 @@ pub async fn run(options: DevOptions) -> Result<()> {
         zone: Some(ZoneName::parse(ZONES[0])?),
         ingest_budget_bytes: options.ingest_budget,
         drain: DRAIN,
+        trusted_proxies: Vec::new(),
+        auth_max_staleness: None,
+        name: "frontend-1".to_owned(),
+        store: store.clone(),
         cache: cache.clone(),
-        directory,
-        clock,
-        rng,
+        directory: directory.clone(),
+        clock: clock.clone(),
+        rng: rng.clone(),
         access_log: access_log.clone(),
     };
-    let (data, serving) = plane.start(&metrics, stop.clone()).await?;
+    let RunningPlane { address: data, serving, reporting } = plane.start(&metrics, stop.clone()).await?;
     let data_url = format!("http://{data}");
-    let state = AdminState { cache: Some(cache), metrics, readiness, data_url: Some(data_url.clone()) };
+    let audit_file = Some(options.data_dir.join("audit.jsonl"));
+    let admin_config = AdminReady { audit_file, ..AdminReady::default() };
+    let api = admin::api(admin_config, (store, cache.clone()), directory, (clock, rng))?;
+    let data = Some(data_url.clone());
+    let state = AdminState { cache: Some(cache), metrics, readiness, data_url: data, api: Some(api) };
     let admin = admin::start(options.admin_listen, state, stop.clone()).await?;
     let info = DevInfo { data_url, admin_url: format!("http://{}", admin.address), credentials };
     write_secret(&options.data_dir.join("dev.json"), &info)?;
@@ -139,15 +154,16 @@ pub async fn run(options: DevOptions) -> Result<()> {
 
     tokio::select! {
         () = stop.cancelled() => {}
-        reason = raft.failed() => anyhow::bail!("the metadata failed: {reason}"),
+        reason = voters.failed() => anyhow::bail!("the metadata failed: {reason}"),
     }
     started.not_ready("stopping");
     serving.await??;
     for local in nodes {
         local.stop().await;
     }
+    reporting.abort();
     following.abort();
-    raft.shutdown().await;
+    voters.shutdown().await;
     access_log.shutdown();
     admin.stopped().await
 }

@@ -4,7 +4,9 @@ mod cli;
 mod config;
 mod credentials;
 mod dev;
+mod recover;
 mod roles;
+mod size;
 mod stop;
 
 use clap::Parser;
@@ -18,10 +20,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const EXIT_CONFIG: u8 = 64;
 
 fn main() -> ExitCode {
-    match cli::run(cli::Cli::parse()) {
+    let cli = cli::Cli::parse();
+    let json = cli.wants_json();
+    match cli::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("headwater: {error:#}");
+            cli::report(&error, json);
             match error.downcast_ref::<config::ConfigError>() {
                 Some(_) => ExitCode::from(EXIT_CONFIG),
                 None => ExitCode::FAILURE,

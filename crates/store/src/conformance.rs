@@ -2,6 +2,7 @@
 
 mod listing;
 mod sample;
+mod shards;
 mod versions;
 
 pub use sample::Sample;
@@ -28,6 +29,8 @@ pub async fn suite(make: impl Fn() -> (Arc<dyn Tier>, Arc<ManualClock>)) {
     run(&make, listing::names_come_in_byte_order).await;
     run(&make, listing::folding_stops_at_the_next_slash).await;
     run(&make, listing::pages_give_each_name_once).await;
+    run(&make, shards::a_shard_is_held_until_its_last_trace_is_gone).await;
+    run(&make, shards::discarding_takes_one_shard_whole).await;
     run(&make, listing::only_the_asked_shards_are_listed).await;
 }
 

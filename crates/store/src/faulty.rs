@@ -1,6 +1,6 @@
 //! A tier that fails when it is told to: how what is built on tiers is tested against broken storage.
 
-use headwater_types::{NamespaceId, ObjectId, Version};
+use headwater_types::{NamespaceId, ObjectId, ShardId, Version};
 use std::{fmt, sync::Arc};
 
 use crate::{
@@ -63,6 +63,22 @@ impl<T: Tier + ?Sized> Tier for Faulty<T> {
 
     fn set_namespace_share(&self, namespace: NamespaceId, share_bytes: Option<u64>) {
         self.inner.set_namespace_share(namespace, share_bytes);
+    }
+
+    fn holds(&self, shard: ShardId) -> bool {
+        self.inner.holds(shard)
+    }
+
+    fn discard(&self, shard: ShardId) {
+        self.inner.discard(shard);
+    }
+
+    fn used_bytes(&self) -> u64 {
+        self.inner.used_bytes()
+    }
+
+    fn capacity_bytes(&self) -> u64 {
+        self.inner.capacity_bytes()
     }
 
     async fn remove(&self, object: &ObjectId, version: Version) -> Result<bool, TierError> {

@@ -13,7 +13,7 @@ mod stats;
 pub use config::HotConfig;
 pub use stats::{ByClass, ClassStats, HotStats, NamespaceStats};
 
-use headwater_types::{Clock, NamespaceId, ObjectId, UnixMillis, Version};
+use headwater_types::{Clock, NamespaceId, ObjectId, ShardId, UnixMillis, Version};
 use parking_lot::Mutex;
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -189,6 +189,31 @@ impl Tier for HotTier {
     fn set_namespace_share(&self, namespace: NamespaceId, share_bytes: Option<u64>) {
         self.ledger.lock().set_share(namespace, share_bytes);
         self.remove_in_steps(|ledger, now| ledger.shed_one(namespace, 0, now), self.clock.unix_millis());
+    }
+
+    fn holds(&self, shard: ShardId) -> bool {
+        self.ledger.lock().holds(shard)
+    }
+
+    /// Looks at every record of the tier, unless the shard has none: for a member that joins again, not for every day.
+    fn discard(&self, shard: ShardId) {
+        loop {
+            let mut ledger = self.ledger.lock();
+            let removed = ledger.discard(shard, REMOVALS_PER_LOCK);
+            removed.iter().for_each(|record| self.map.remove(&record.object));
+            drop(ledger);
+            if removed.len() < REMOVALS_PER_LOCK {
+                return;
+            }
+        }
+    }
+
+    fn used_bytes(&self) -> u64 {
+        self.used_bytes()
+    }
+
+    fn capacity_bytes(&self) -> u64 {
+        self.ledger.lock().capacity_bytes()
     }
 
     async fn remove(&self, object: &ObjectId, version: Version) -> Result<bool, TierError> {

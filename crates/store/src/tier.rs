@@ -28,6 +28,15 @@ pub trait Tier: Send + Sync + fmt::Debug + 'static {
     fn fits(&self, namespace: NamespaceId, cost: u64) -> bool;
     /// Sets what a namespace may take here, in bytes; `None`: whatever the tier has.
     fn set_namespace_share(&self, namespace: NamespaceId, share_bytes: Option<u64>);
+    /// Whether anything of a shard is here: records, tombstones, and what has expired and is not removed yet.
+    fn holds(&self, shard: ShardId) -> bool;
+    /// Removes everything of a shard, at whatever version. When this returns, [`Tier::holds`] is false unless something
+    /// was inserted meanwhile.
+    fn discard(&self, shard: ShardId);
+    /// Bytes in use.
+    fn used_bytes(&self) -> u64;
+    /// Bytes that the tier may take.
+    fn capacity_bytes(&self) -> u64;
     /// Removes an object's record if it is still at or below `version`, and every trace of it.
     async fn remove(&self, object: &ObjectId, version: headwater_types::Version) -> Result<bool, TierError>;
 }

@@ -25,7 +25,7 @@ impl Default for LogConfig {
     fn default() -> Self {
         Self {
             format: LogFormat::default(),
-            filter: "info,openraft=warn".into(),
+            filter: "info,openraft=error".into(),
             otlp_endpoint: None,
             trace_ratio: 0.01,
             service: Service::default(),

@@ -18,7 +18,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Cluster {
     runner: Process,
-    restarted: Vec<Process>,
+    /// By role and id.
+    restarted: Vec<(String, u64, Process)>,
     dir: PathBuf,
     /// What `cluster.json` says.
     pub info: ClusterInfo,
@@ -37,6 +38,8 @@ pub struct ClusterInfo {
     pub encoder_api_key: String,
     /// May read.
     pub player_api_key: String,
+    /// May do everything on the admin plane.
+    pub admin_token: String,
     /// The processes.
     pub processes: Vec<ClusterProcess>,
 }
@@ -103,9 +106,20 @@ impl Cluster {
         found.cloned().with_context(|| format!("the cluster has no {role} {id}"))
     }
 
-    /// `kill -9` of one process.
-    pub fn kill(&self, role: &str, id: u64) -> Result<()> {
-        Ok(signal(self.process(role, id)?.pid, "KILL")?)
+    /// `kill -9` of one process, the newest of that role and id.
+    pub fn kill(&mut self, role: &str, id: u64) -> Result<()> {
+        let restarted = self.restarted.iter().rposition(|(r, i, _)| (r.as_str(), *i) == (role, id));
+        match restarted.map(|at| self.restarted.remove(at).2) {
+            // It is waited for and gone once this is dropped.
+            Some(process) => drop(process),
+            None => signal(self.process(role, id)?.pid, "KILL")?,
+        }
+        Ok(())
+    }
+
+    /// Where the processes keep their data: `ROLE-ID` each, with their configuration beside.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Starts a killed process again, by the command that `cluster.json` gives.
@@ -113,7 +127,8 @@ impl Cluster {
         let process = self.process(role, id)?;
         let (program, arguments) = process.command.split_first().context("an empty command")?;
         let log = self.dir.join(format!("{role}-{id}.again.log"));
-        self.restarted.push(Process::start(Command::new(program).args(arguments), &log)?);
+        let process = Process::start(Command::new(program).args(arguments), &log)?;
+        self.restarted.push((role.to_owned(), id, process));
         Ok(())
     }
 
@@ -124,7 +139,7 @@ impl Cluster {
 
     /// Stops everything, as Ctrl-C does.
     pub async fn stop(mut self) -> Result<()> {
-        for process in &self.restarted {
+        for (_, _, process) in &self.restarted {
             process.interrupt()?;
         }
         self.runner.interrupt()?;

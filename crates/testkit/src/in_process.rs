@@ -6,7 +6,8 @@ use headwater_frontend::{
     net::{self, NetConfig, NetMetrics},
 };
 use headwater_meta::{
-    MetaCache, MetaStore, NamespaceSettings, Permission, RaftMeta, RaftMetaConfig, bootstrap,
+    Command, MetaCache, MetaStore, NamespaceSettings, Outcome, Permission, RaftMeta, RaftMetaConfig,
+    bootstrap, worker::WorkerParts,
 };
 use headwater_node::{Identity, NodeConfig, NodeDeps, NodeMetrics, StorageNode, node};
 use headwater_proto::directory::LocalDirectory;
@@ -125,6 +126,9 @@ impl InProcess {
         let records = nodes.iter().map(|node| node.record()).collect();
         let version = node::register(store.as_ref(), records, Duration::from_secs(10)).await?;
         cache.wait_for(version).await;
+        nodes.iter().for_each(|node| node.take_part(store.clone()));
+        let parts = WorkerParts { directory: directory.clone(), clock: clock.clone(), rng: rng.clone() };
+        raft.start_workers(parts);
         let mut seen = cache.subscribe();
         while cache.state().shards.is_empty() {
             seen.changed().await?;
@@ -189,6 +193,13 @@ impl InProcess {
                 .await?;
         self.settle().await?;
         Ok(key)
+    }
+
+    /// Changes the metadata; the frontends know of it when this returns.
+    pub async fn propose(&self, command: Command) -> Result<Outcome> {
+        let applied = self.store.propose(command, Duration::from_secs(5)).await?;
+        self.settle().await?;
+        Ok(applied.outcome)
     }
 
     /// Waits until the frontends know everything that was proposed.

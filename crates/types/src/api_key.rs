@@ -71,7 +71,7 @@ impl fmt::Debug for ApiKey {
 }
 
 /// `len` uniform base-62 characters: bytes of 248 and above are thrown away, as they would favour the first letters.
-fn base62(rng: &dyn Rng, len: usize) -> String {
+pub(crate) fn base62(rng: &dyn Rng, len: usize) -> String {
     let mut text = String::with_capacity(len);
     while text.len() < len {
         let mut bytes = [0; 64];

@@ -30,17 +30,20 @@ impl UnixMillis {
     }
 }
 
+/// How far coarse clocks may be behind: a tick of the slowest kernels that are in use.
+pub const COARSE_LAG_MAX: Duration = Duration::from_millis(10);
+
 /// A source of time.
 pub trait Clock: Send + Sync + fmt::Debug + 'static {
     /// Wall time. May step.
     fn unix_millis(&self) -> UnixMillis;
     /// Time since an arbitrary start. Never goes back.
     fn monotonic(&self) -> Duration;
-    /// [`Self::unix_millis`] as of up to 10 ms ago, for a fraction of its cost.
+    /// [`Self::unix_millis`] as of up to [`COARSE_LAG_MAX`] ago, for a fraction of its cost.
     fn coarse_unix_millis(&self) -> UnixMillis {
         self.unix_millis()
     }
-    /// [`Self::monotonic`] as of up to 10 ms ago, for a fraction of its cost. Never goes back.
+    /// [`Self::monotonic`] as of up to [`COARSE_LAG_MAX`] ago, for a fraction of its cost. Never goes back.
     fn coarse_monotonic(&self) -> Duration {
         self.monotonic()
     }

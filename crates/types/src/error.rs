@@ -17,6 +17,7 @@ pub enum ErrorCode {
     InvalidList,
     Unauthorized,
     Forbidden,
+    Blocked,
     NotFound,
     MethodNotAllowed,
     RequestTimeout,
@@ -30,11 +31,22 @@ pub enum ErrorCode {
     Overloaded,
     OutcomeUnknown,
     Unavailable,
+    MetadataStale,
+    NotEmpty,
+    Exists,
+    TooMany,
+    Capacity,
+    Conflict,
+    InvalidValue,
+    BodyTooLarge,
+    UnsupportedMediaType,
+    NotSupported,
+    MetadataUnavailable,
 }
 
 impl ErrorCode {
     /// Every code, for the documentation and the tests.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 38] = [
         Self::BadRequest,
         Self::InvalidNamespace,
         Self::InvalidKey,
@@ -48,6 +60,7 @@ impl ErrorCode {
         Self::InvalidList,
         Self::Unauthorized,
         Self::Forbidden,
+        Self::Blocked,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
@@ -61,6 +74,17 @@ impl ErrorCode {
         Self::Overloaded,
         Self::OutcomeUnknown,
         Self::Unavailable,
+        Self::MetadataStale,
+        Self::NotEmpty,
+        Self::Exists,
+        Self::TooMany,
+        Self::Capacity,
+        Self::Conflict,
+        Self::InvalidValue,
+        Self::BodyTooLarge,
+        Self::UnsupportedMediaType,
+        Self::NotSupported,
+        Self::MetadataUnavailable,
     ];
 
     /// The row: code, HTTP status, title.
@@ -81,6 +105,7 @@ impl ErrorCode {
             Self::InvalidList => ("invalid_list", 400, "A listing parameter is not allowed"),
             Self::Unauthorized => ("unauthorized", 401, "No valid credential was presented"),
             Self::Forbidden => ("forbidden", 403, "The credential does not grant this"),
+            Self::Blocked => ("blocked", 403, "The operator has blocked this name"),
             Self::NotFound => ("not_found", 404, "There is no such object"),
             Self::MethodNotAllowed => ("method_not_allowed", 405, "The method is not allowed here"),
             Self::RequestTimeout => ("request_timeout", 408, "The body stopped arriving"),
@@ -96,6 +121,21 @@ impl ErrorCode {
             Self::Overloaded => ("overloaded", 503, "Too much is in flight; nothing was stored"),
             Self::OutcomeUnknown => ("outcome_unknown", 503, "The write may or may not have been stored"),
             Self::Unavailable => ("unavailable", 503, "No replica that may answer did so in time"),
+            Self::MetadataStale => ("metadata_stale", 503, "Credentials cannot be checked now"),
+            Self::NotEmpty => ("not_empty", 409, "Something is still in it"),
+            Self::Exists => ("exists", 409, "The name or id is taken"),
+            Self::TooMany => ("too_many", 409, "A bound of the metadata is reached"),
+            Self::Capacity => ("capacity", 409, "The hot capacity does not fit"),
+            Self::Conflict => ("conflict", 409, "The state of the cluster does not allow this"),
+            Self::InvalidValue => ("invalid_value", 400, "A value is not allowed"),
+            Self::BodyTooLarge => ("body_too_large", 413, "The request's body is too large"),
+            Self::UnsupportedMediaType => {
+                ("unsupported_media_type", 415, "The body is not of a type that is understood here")
+            }
+            Self::NotSupported => ("not_supported", 501, "A voter of the metadata does not know this yet"),
+            Self::MetadataUnavailable => {
+                ("metadata_unavailable", 503, "The metadata does not answer; nothing was changed")
+            }
         }
     }
 
@@ -124,6 +164,8 @@ impl ErrorCode {
                 | Self::Overloaded
                 | Self::OutcomeUnknown
                 | Self::Unavailable
+                | Self::MetadataStale
+                | Self::MetadataUnavailable
         )
     }
 }

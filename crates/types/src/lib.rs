@@ -2,6 +2,7 @@
 //!
 //! Everything here is pure: no sockets, no runtime, no disk.
 
+pub mod api;
 pub mod api_key;
 pub mod attributes;
 pub mod body;
@@ -16,8 +17,11 @@ pub mod node;
 pub mod object;
 pub mod range;
 pub mod request_id;
+pub mod rfc3339;
 pub mod rng;
+pub mod settings;
 pub mod shard;
+pub mod signing;
 pub mod ttl;
 pub mod version;
 
@@ -35,6 +39,7 @@ pub use object::{ObjectId, ObjectMeta};
 pub use range::ByteRange;
 pub use request_id::RequestId;
 pub use rng::{Rng, SeededRng, SystemRng};
+pub use settings::{CorsPolicy, NamespaceSettings, Permission, Rule};
 pub use shard::{Epoch, ShardId};
 pub use ttl::{Ttl, TtlError};
 pub use version::Version;

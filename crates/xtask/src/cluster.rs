@@ -28,7 +28,7 @@ pub struct Options {
     /// Where configuration, data, logs and cluster.json go. Starting again with the same folder keeps its data.
     #[arg(long)]
     dir: PathBuf,
-    /// Voters of the metadata group.
+    /// Voters of the metadata group: 1, 3 or 5.
     #[arg(long, default_value_t = 1)]
     meta: usize,
     /// Storage nodes in each of the two zones.
@@ -44,7 +44,7 @@ pub struct Options {
     #[arg(long, value_name = "PATH", conflicts_with = "release")]
     headwater: Option<PathBuf>,
     /// Log level, or directives by module.
-    #[arg(long, default_value = "info,openraft=warn")]
+    #[arg(long, default_value = "info,openraft=error")]
     log: String,
 }
 

@@ -12,6 +12,7 @@ fn state() -> AdminState {
         metrics: Arc::new(MetricsRegistry::new()),
         readiness: Readiness::new(),
         data_url: Some("https://live.example.net".into()),
+        api: None,
     }
 }
 

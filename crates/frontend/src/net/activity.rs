@@ -1,15 +1,15 @@
 //! What a connection is doing, and until when it may go on: shared by its reads and writes, its requests and its driver.
 
 use super::{config::NetConfig, info::Protocol, metrics::Deadline};
-use headwater_types::Clock;
+use headwater_types::{Clock, clock::COARSE_LAG_MAX};
 use parking_lot::Mutex;
 use std::{sync::Arc, time::Duration};
 
 /// A connection's phase and its deadline.
 ///
 /// The driver wakes at most once in the shortest of the limits and compares; nothing that happens on the connection
-/// touches a timer, and what happens is timed by the coarse clock: a deadline may be met some milliseconds early. Every
-/// deadline lies at least that shortest limit after the event that sets it, so none is missed.
+/// touches a timer. What happens is timed by the coarse clock, whose lag is added to every limit: no deadline is met
+/// early, and each some milliseconds late at most.
 #[derive(Debug)]
 pub(super) struct Activity {
     clock: Arc<dyn Clock>,
@@ -55,9 +55,9 @@ impl Activity {
         Self {
             clock,
             protocol,
-            header: config.header_read_timeout,
-            idle: config.keep_alive_idle,
-            write_stall: config.write_stall_timeout,
+            header: config.header_read_timeout + COARSE_LAG_MAX,
+            idle: config.keep_alive_idle + COARSE_LAG_MAX,
+            write_stall: config.write_stall_timeout + COARSE_LAG_MAX,
             state: Mutex::new(State {
                 phase,
                 in_flight: 0,

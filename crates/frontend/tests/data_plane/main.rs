@@ -7,6 +7,7 @@
 )]
 
 mod access_log;
+mod credentials;
 mod failures;
 mod listing;
 mod reads;

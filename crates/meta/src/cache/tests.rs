@@ -1,7 +1,11 @@
 //! Tests of the copy, by itself and behind a voter.
 
+mod burst;
+mod disk;
+pub(crate) mod source;
+
 use bytes::Bytes;
-use headwater_types::{ApiKey, Clock, NamespaceName, SeededRng, SystemClock, UnixMillis};
+use headwater_types::{ApiKey, Clock, KeyId, NamespaceName, SeededRng, SystemClock, UnixMillis};
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
@@ -10,7 +14,7 @@ use crate::{
     bootstrap::{ensure_namespace, issue_key},
     command::Command,
     raft::tests::{LIMIT, single},
-    records::{NamespaceSettings, Permission},
+    records::{KeyRecord, NamespaceSettings, Permission},
     state::State,
     store::{MetaStore, WatchEvent},
 };
@@ -40,6 +44,41 @@ async fn the_version_never_goes_back_and_holes_are_seen() {
         assert_eq!((cache.apply(event), cache.version()), (in_step, version), "{text}");
     }
     timeout(LIMIT, cache.wait_for(20)).await.unwrap();
+}
+
+#[test]
+fn the_shared_secret_is_that_of_the_first_keys() {
+    let with = |keys: &[usize]| {
+        let mut state = State { version: 1, ..State::default() };
+        for number in keys {
+            let id = KeyId(format!("{number:012}").into());
+            let record = KeyRecord {
+                id: id.clone(),
+                secret_sha256: format!("{number:064x}"),
+                namespace: None,
+                permission: Permission::Admin,
+                prefix: None,
+                created_at: UnixMillis(0),
+                expires_at: None,
+                cidrs: Vec::new(),
+                digest: None,
+                version: 1,
+            };
+            state.keys.insert(id, Arc::new(record));
+        }
+        let cache = MetaCache::new();
+        cache.apply(WatchEvent::Snapshot(Box::new(state)));
+        cache.shared_secret("test")
+    };
+    let sixteen: Vec<usize> = (1..=super::SECRET_SOURCES).collect();
+    let all = with(&sixteen);
+    assert_eq!(all, with(&sixteen));
+    assert_eq!(all, with(&[sixteen.as_slice(), &[90]].concat()), "one more behind them");
+    assert_ne!(all, with(&sixteen[1..]), "each of them is in it");
+    assert_ne!(all, with(&sixteen[..15]));
+    assert_ne!(with(&[1]), with(&[2]));
+    let cache = MetaCache::new();
+    assert_ne!(cache.shared_secret("one"), cache.shared_secret("two"));
 }
 
 #[tokio::test]

@@ -2,40 +2,40 @@
 
 use bytes::Bytes;
 use futures_util::{StreamExt, future::join_all};
-use headwater_proto::{
-    grpc::{AddressError, channel},
-    v1::{self, meta_client::MetaClient},
-};
-use headwater_types::{Clock, RequestId, Rng, limits::GRPC_MESSAGE_BYTES_MAX};
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
-use tokio::time::timeout;
-use tonic::{Response, Status, transport::Channel};
+use headwater_proto::{grpc::AddressError, v1};
+use headwater_types::{Clock, RequestId, Rng};
+use std::{sync::Arc, time::Duration};
+use tokio::time::{sleep, timeout};
+use tonic::{Response, Status};
 
 use super::{
-    NodeReport,
-    convert::{event_from_wire, from_status, membership_from_wire, report_to_wire},
+    convert::{
+        change_to_wire, event_from_wire, from_status, membership_from_wire, presence_from_wire,
+        report_to_wire,
+    },
+    voters::{Voter, Voters, millis},
 };
 use crate::{
     command::{Command, Envelope},
-    limits::SNAPSHOT_BYTES_MAX,
-    state::State,
-    store::{Applied, Membership, MetaError, MetaStore, WatchEvents},
+    raft::repeats_alike,
+    store::{Applied, MemberChange, Membership, MetaError, MetaStore, Presence, Report, WatchEvents},
 };
 
-/// For each voter that is asked for its status, or for the beginning of a watch, or that a heartbeat is sent to.
+/// For each voter that is asked for its status, or for the beginning of a watch, or that is reported to.
 const CALL_LIMIT: Duration = Duration::from_secs(2);
+/// For each voter that is asked for something that another one may do as well, where there is time for both.
+const ATTEMPT_LIMIT: Duration = Duration::from_secs(4);
+/// Between two rounds through the voters, and half of that.
+const PAUSE_MILLIS: u64 = 100;
 
-/// The voters of a cluster, by address. One that fails is left for the next; the last one that answered is asked first.
+/// The voters of a cluster, by address. A few of them are enough to begin with: it learns the others from them.
+///
+/// One that fails is left for the next; the last one that answered is asked first. What was not done is tried again
+/// until the caller's limit, so that a change of the leader is ridden over. A proposal whose outcome is unknown is
+/// repeated only where the answer is the same then; otherwise its proposer is told [`MetaError::Unknown`].
 #[derive(Debug)]
 pub struct MetaGrpcClient {
-    voters: Vec<MetaClient<Channel>>,
-    first: AtomicUsize,
+    voters: Voters,
     watcher: String,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
@@ -50,69 +50,92 @@ impl MetaGrpcClient {
         clock: Arc<dyn Clock>,
         rng: Arc<dyn Rng>,
     ) -> Result<Self, AddressError> {
-        let voter = |address: &String| {
-            Ok(MetaClient::new(channel(address)?)
-                .max_decoding_message_size(SNAPSHOT_BYTES_MAX)
-                .max_encoding_message_size(GRPC_MESSAGE_BYTES_MAX))
-        };
-        if addresses.is_empty() {
-            return Err(AddressError { address: String::new() });
-        }
-        let voters = addresses.iter().map(voter).collect::<Result<_, _>>()?;
-        Ok(Self { voters, first: AtomicUsize::new(0), watcher: watcher.to_owned(), clock, rng })
+        Ok(Self { voters: Voters::new(addresses)?, watcher: watcher.to_owned(), clock, rng })
     }
 
-    /// Tells every voter that the node lives, so that a new leader knows at once. Answers the newest version that any
-    /// of them has applied; fails if none answered within 2 s.
-    pub async fn heartbeat(&self, report: NodeReport) -> Result<u64, MetaError> {
-        let calls = self.voters.iter().map(|voter| async {
-            let mut voter = voter.clone();
-            call(CALL_LIMIT, voter.heartbeat(report_to_wire(report))).await
-        });
-        let mut newest: Result<u64, MetaError> = Err(no_voters());
-        for reply in join_all(calls).await {
-            newest = match (newest, reply) {
-                (Ok(a), Ok(b)) => Ok(a.max(b.map_version)),
-                (Err(_), reply) => reply.map(|reply| reply.map_version),
-                (newest, Err(_)) => newest,
-            };
-        }
-        newest
+    /// Addresses of the voters that it knows by now, configured ones included.
+    pub fn addresses(&self) -> Vec<String> {
+        self.voters.in_turn().into_iter().map(|voter| voter.address).collect()
     }
 
-    /// Every voter once with its place, beginning with the one that answered last.
-    fn in_turn(&self) -> impl Iterator<Item = (usize, MetaClient<Channel>)> + '_ {
-        let first = self.first.load(Ordering::Relaxed);
-        let places = (0..self.voters.len()).map(move |turn| (first + turn) % self.voters.len());
-        places.map(|at| (at, self.voters[at].clone()))
-    }
-
-    fn answered(&self, at: usize) {
-        self.first.store(at, Ordering::Relaxed);
-    }
-
-    async fn propose_to(
+    /// Asks the voters one after the other until one answers, over and over until `limit`. `again`: also one whose
+    /// outcome is unknown may be repeated.
+    async fn until<T, F>(
         &self,
-        mut voter: MetaClient<Channel>,
-        command: Bytes,
-        request_id: RequestId,
-        left: Duration,
-    ) -> Result<Applied, MetaError> {
-        let remaining_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-        if remaining_ms == 0 {
-            return Err(MetaError::Unavailable("no voter took it in time".to_owned()));
+        limit: Duration,
+        attempt_max: Duration,
+        again: bool,
+        ask: impl Fn(Voter, Duration) -> F,
+    ) -> Result<T, MetaError>
+    where
+        F: Future<Output = Result<T, MetaError>>,
+    {
+        let deadline = self.clock.monotonic() + limit;
+        let mut error = MetaError::Unavailable("no voter took it in time".to_owned());
+        loop {
+            for voter in self.voters.in_turn() {
+                let left = deadline.saturating_sub(self.clock.monotonic());
+                if millis(left) == 0 {
+                    return Err(error);
+                }
+                match ask(voter.clone(), left.min(attempt_max)).await {
+                    // Nothing was done there: the next one may. What an earlier one may have done stays unknown.
+                    Err(e @ MetaError::Unavailable(_)) => {
+                        if !matches!(error, MetaError::Unknown(_)) {
+                            error = e;
+                        }
+                    }
+                    Err(e @ MetaError::Unknown(_)) if again => error = e,
+                    Err(e) => return Err(e),
+                    Ok(answer) => {
+                        self.voters.answered(&voter);
+                        return Ok(answer);
+                    }
+                }
+            }
+            let pause = Duration::from_millis(PAUSE_MILLIS / 2 + self.rng.next_u64() % (PAUSE_MILLIS / 2));
+            sleep(pause.min(deadline.saturating_sub(self.clock.monotonic()))).await;
         }
-        let request_id = Bytes::copy_from_slice(&request_id.0.to_be_bytes());
-        let request = v1::ProposeRequest { command, request_id, remaining_ms };
-        let reply = call(left, voter.propose(request)).await?;
-        let outcome = serde_json::from_slice(&reply.outcome)
-            .map_err(|e| MetaError::Unknown(format!("applied, but its outcome cannot be read: {e}")))?;
-        Ok(Applied { version: reply.version, outcome })
+    }
+
+    /// Asks each voter once until one answers.
+    async fn first<T, F>(&self, ask: impl Fn(Voter) -> F) -> Result<T, MetaError>
+    where
+        F: Future<Output = Result<T, MetaError>>,
+    {
+        let mut error = MetaError::Unavailable("there are no voters".to_owned());
+        for voter in self.voters.in_turn() {
+            match ask(voter.clone()).await {
+                Ok(answer) => {
+                    self.voters.answered(&voter);
+                    return Ok(answer);
+                }
+                Err(e) => error = unavailable(e),
+            }
+        }
+        Err(error)
+    }
+
+    fn learn(&self, membership: &Membership) {
+        self.voters.learn(membership.members.iter().map(|member| member.address.as_str()));
     }
 }
 
-fn no_voters() -> MetaError {
-    MetaError::Unavailable("there are no voters".to_owned())
+async fn propose_to(
+    mut voter: Voter,
+    command: Bytes,
+    request_id: Bytes,
+    left: Duration,
+) -> Result<Applied, MetaError> {
+    let request = v1::ProposeRequest { command, request_id, remaining_ms: millis(left) };
+    let reply = call(left, voter.client.propose(request)).await?;
+    let outcome = serde_json::from_slice(&reply.outcome)
+        .map_err(|e| MetaError::Unknown(format!("applied, but its outcome cannot be read: {e}")))?;
+    Ok(Applied { version: reply.version, outcome })
+}
+
+async fn status(mut voter: Voter) -> Result<Membership, MetaError> {
+    call(CALL_LIMIT, voter.client.status(v1::StatusRequest {})).await.map(membership_from_wire)
 }
 
 /// A call with a deadline.
@@ -138,64 +161,87 @@ fn unavailable(error: MetaError) -> MetaError {
 #[async_trait::async_trait]
 impl MetaStore for MetaGrpcClient {
     async fn propose(&self, command: Command, limit: Duration) -> Result<Applied, MetaError> {
-        let deadline = self.clock.monotonic() + limit;
+        let again = repeats_alike(&command);
         let envelope = Envelope::new(command, self.clock.unix_millis());
         let command = envelope.encode().map_err(|e| MetaError::Invalid(e.to_string()))?;
-        let request_id = RequestId::new(&*self.clock, &*self.rng);
-        let mut result = Err(no_voters());
-        for (at, voter) in self.in_turn() {
-            let left = deadline.saturating_sub(self.clock.monotonic());
-            result = self.propose_to(voter, command.clone(), request_id, left).await;
-            match &result {
-                // Nothing was done there: the next one may.
-                Err(MetaError::Unavailable(_)) => {}
-                Err(_) => break,
-                Ok(_) => {
-                    self.answered(at);
-                    break;
-                }
-            }
-        }
-        result
+        let request_id = Bytes::copy_from_slice(&RequestId::new(&*self.clock, &*self.rng).0.to_be_bytes());
+        let ask = |voter, left| propose_to(voter, command.clone(), request_id.clone(), left);
+        self.until(limit, ATTEMPT_LIMIT, again, ask).await
     }
 
-    /// Always unavailable: the wire has no read that a quorum confirms. Use a watch, and wait there for the version
-    /// that a proposal answered.
-    async fn linearizable_read(&self, _limit: Duration) -> Result<State, MetaError> {
-        Err(MetaError::Unavailable(
-            "linearizable reads are answered by voters only, not over gRPC".to_owned(),
-        ))
+    async fn linearizable_read(&self, limit: Duration) -> Result<u64, MetaError> {
+        let ask = |mut voter: Voter, left| async move {
+            let request = v1::ReadRequest { remaining_ms: millis(left) };
+            Ok(call(left, voter.client.read(request)).await?.version)
+        };
+        self.until(limit, CALL_LIMIT, true, ask).await.map_err(unavailable)
     }
 
     async fn watch(&self, after_version: u64) -> Result<WatchEvents, MetaError> {
-        let mut error = no_voters();
-        for (at, mut voter) in self.in_turn() {
+        let events = self.first(|mut voter| async move {
             let request = v1::WatchRequest { after_version, watcher: self.watcher.clone() };
-            match call(CALL_LIMIT, voter.watch(request)).await {
-                Ok(events) => {
-                    self.answered(at);
-                    let event = |message: Result<v1::WatchEvent, Status>| {
-                        message.map_err(|status| unavailable(from_status(&status))).and_then(event_from_wire)
-                    };
-                    return Ok(events.map(event).boxed());
-                }
-                Err(e) => error = unavailable(e),
+            let events = call(CALL_LIMIT, voter.client.watch(request)).await?;
+            if let Ok(membership) = status(voter).await {
+                self.learn(&membership);
             }
-        }
-        Err(error)
+            Ok(events)
+        });
+        let event = |message: Result<v1::WatchEvent, Status>| {
+            message.map_err(|status| unavailable(from_status(&status))).and_then(event_from_wire)
+        };
+        Ok(events.await?.map(event).boxed())
     }
 
     async fn membership(&self) -> Result<Membership, MetaError> {
-        let mut error = no_voters();
-        for (at, mut voter) in self.in_turn() {
-            match call(CALL_LIMIT, voter.status(v1::StatusRequest {})).await {
-                Ok(reply) => {
-                    self.answered(at);
-                    return Ok(membership_from_wire(reply));
+        let membership = self.first(status).await?;
+        self.learn(&membership);
+        Ok(membership)
+    }
+
+    async fn change_membership(
+        &self,
+        change: MemberChange,
+        limit: Duration,
+    ) -> Result<Membership, MetaError> {
+        let ask = |mut voter: Voter, left| {
+            let request = change_to_wire(change.clone(), left);
+            async move { call(left, voter.client.change_membership(request)).await.map(membership_from_wire) }
+        };
+        let membership = self.until(limit, limit, true, ask).await?;
+        self.learn(&membership);
+        Ok(membership)
+    }
+
+    async fn report(&self, report: Report) -> Result<u64, MetaError> {
+        let request = report_to_wire(report);
+        let calls = self.voters.in_turn().into_iter().map(|mut voter| {
+            let request = request.clone();
+            async move { call(CALL_LIMIT, voter.client.report(request)).await }
+        });
+        let mut newest = Err(MetaError::Unavailable("there are no voters".to_owned()));
+        let mut heard: Option<v1::ReportReply> = None;
+        for reply in join_all(calls).await {
+            match reply {
+                // The one that is furthest knows the members best.
+                Ok(reply) if heard.as_ref().is_none_or(|best| best.version < reply.version) => {
+                    newest = Ok(reply.version);
+                    heard = Some(reply);
                 }
-                Err(e) => error = unavailable(e),
+                Ok(_) => {}
+                Err(e) if heard.is_none() => newest = Err(e),
+                Err(_) => {}
             }
         }
-        Err(error)
+        if let Some(reply) = heard {
+            self.voters.learn(reply.addresses.iter().map(String::as_str));
+        }
+        newest
+    }
+
+    async fn presence(&self) -> Result<Presence, MetaError> {
+        let ask = |mut voter: Voter| async move {
+            call(CALL_LIMIT, voter.client.presence(v1::PresenceRequest {})).await.map(presence_from_wire)
+        };
+        self.first(ask).await
     }
 }

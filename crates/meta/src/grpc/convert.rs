@@ -1,14 +1,18 @@
 //! Between the messages of the wire and the types of [`crate::store`].
 
+mod members;
+mod presence;
+
+pub(super) use members::{change_from_wire, change_to_wire, membership_from_wire, membership_to_wire};
+pub(super) use presence::{presence_from_wire, presence_to_wire, report_from_wire, report_to_wire};
+
 use headwater_proto::v1;
-use headwater_types::{Incarnation, Member, NodeId};
 use std::error::Error;
 use tonic::{Code, Status};
 
-use super::NodeReport;
 use crate::{
     state::State,
-    store::{Membership, MetaError, WatchEvent},
+    store::{MetaError, WatchEvent},
 };
 
 /// `Aborted` promises that nothing was done, which the transport itself never says of a call that it has begun.
@@ -31,7 +35,7 @@ pub(super) fn from_status(status: &Status) -> MetaError {
     }
 }
 
-fn never_connected(status: &Status) -> bool {
+pub(super) fn never_connected(status: &Status) -> bool {
     let mut source = status.source();
     while let Some(error) = source {
         if error.is::<tonic::ConnectError>() {
@@ -60,44 +64,5 @@ pub(super) fn event_from_wire(message: v1::WatchEvent) -> Result<WatchEvent, Met
         Some(Event::Command(command)) => Ok(WatchEvent::Entry { version, command }),
         Some(Event::Idle(_)) => Ok(WatchEvent::Idle { version }),
         None => Err(MetaError::Invalid("a watch event of an unknown kind".to_owned())),
-    }
-}
-
-pub(super) fn membership_to_wire(membership: Membership) -> v1::StatusReply {
-    v1::StatusReply {
-        node_id: membership.id,
-        leader_id: membership.leader.unwrap_or(0),
-        term: membership.term,
-        applied: membership.applied,
-        voters: membership.voters,
-    }
-}
-
-pub(super) fn membership_from_wire(reply: v1::StatusReply) -> Membership {
-    Membership {
-        id: reply.node_id,
-        leader: (reply.leader_id != 0).then_some(reply.leader_id),
-        term: reply.term,
-        applied: reply.applied,
-        voters: reply.voters,
-    }
-}
-
-pub(super) fn report_to_wire(report: NodeReport) -> v1::HeartbeatRequest {
-    v1::HeartbeatRequest {
-        node_id: report.member.node.0,
-        incarnation: report.member.incarnation.0,
-        map_version: report.map_version,
-        hot_bytes: report.hot_bytes,
-        hot_capacity_bytes: report.hot_capacity_bytes,
-    }
-}
-
-pub(super) fn report_from_wire(request: &v1::HeartbeatRequest) -> NodeReport {
-    NodeReport {
-        member: Member { node: NodeId(request.node_id), incarnation: Incarnation(request.incarnation) },
-        map_version: request.map_version,
-        hot_bytes: request.hot_bytes,
-        hot_capacity_bytes: request.hot_capacity_bytes,
     }
 }

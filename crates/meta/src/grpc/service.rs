@@ -9,31 +9,41 @@ use headwater_types::limits::GRPC_MESSAGE_BYTES_MAX;
 use std::{sync::Arc, time::Duration};
 use tonic::{Request, Response, Status};
 
-use super::{
-    Heartbeats,
-    convert::{event_to_wire, membership_to_wire, report_from_wire, to_status},
+use super::convert::{
+    change_from_wire, event_to_wire, membership_to_wire, presence_to_wire, report_from_wire, to_status,
 };
 use crate::{
     command::{Envelope, Outcome},
     limits::SNAPSHOT_BYTES_MAX,
+    presence::PresenceBoard,
     store::{Applied, MetaError, MetaStore},
 };
 
-/// The longest that a proposal may take, whatever its caller says.
-const PROPOSE_LIMIT_MAX: Duration = Duration::from_secs(30);
+/// The longest that a call may take, whatever its caller says.
+const LIMIT_MAX: Duration = Duration::from_secs(60);
 
-/// Serves a [`MetaStore`] and takes the nodes' heartbeats.
+/// Serves a [`MetaStore`] and takes the roles' reports.
 #[derive(Debug)]
 pub struct MetaService {
     store: Arc<dyn MetaStore>,
-    heartbeats: Arc<Heartbeats>,
+    board: Arc<PresenceBoard>,
 }
 
 /// The gRPC service of a voter, to be added to [`headwater_proto::grpc::server_builder`].
-pub fn meta_service(store: Arc<dyn MetaStore>, heartbeats: Arc<Heartbeats>) -> MetaServer<MetaService> {
-    MetaServer::new(MetaService { store, heartbeats })
+///
+/// `board` takes the reports, of which each voter gets its own from every role.
+pub fn meta_service(store: Arc<dyn MetaStore>, board: Arc<PresenceBoard>) -> MetaServer<MetaService> {
+    MetaServer::new(MetaService { store, board })
         .max_decoding_message_size(GRPC_MESSAGE_BYTES_MAX)
         .max_encoding_message_size(SNAPSHOT_BYTES_MAX)
+}
+
+/// The time that a caller leaves.
+fn limit(remaining_ms: u64) -> Result<Duration, Status> {
+    match remaining_ms {
+        0 => Err(to_status(MetaError::Unavailable("no time was left".to_owned()))),
+        _ => Ok(Duration::from_millis(remaining_ms).min(LIMIT_MAX)),
+    }
 }
 
 #[async_trait::async_trait]
@@ -43,10 +53,7 @@ impl Meta for MetaService {
         request: Request<v1::ProposeRequest>,
     ) -> Result<Response<v1::ProposeReply>, Status> {
         let request = request.into_inner();
-        let limit = Duration::from_millis(request.remaining_ms).min(PROPOSE_LIMIT_MAX);
-        if limit.is_zero() {
-            return Err(to_status(MetaError::Unavailable("no time was left".to_owned())));
-        }
+        let limit = limit(request.remaining_ms)?;
         // The envelope is made anew by the store: time is stamped where the log is written. A command that this voter
         // does not know is refused here, before any voter could apply it differently.
         let applied = match Envelope::decode(&request.command) {
@@ -66,13 +73,35 @@ impl Meta for MetaService {
         Ok(Response::new(events.map(|event| event.and_then(event_to_wire).map_err(to_status)).boxed()))
     }
 
-    async fn heartbeat(
+    async fn read(&self, request: Request<v1::ReadRequest>) -> Result<Response<v1::ReadReply>, Status> {
+        let limit = limit(request.into_inner().remaining_ms)?;
+        let version = self.store.linearizable_read(limit).await.map_err(to_status)?;
+        Ok(Response::new(v1::ReadReply { version }))
+    }
+
+    async fn report(&self, request: Request<v1::ReportRequest>) -> Result<Response<v1::ReportReply>, Status> {
+        self.board.record(report_from_wire(request.into_inner())).map_err(to_status)?;
+        let membership = self.store.membership().await.map_err(to_status)?;
+        let addresses = membership.members.into_iter().map(|member| member.address).collect();
+        Ok(Response::new(v1::ReportReply { version: membership.applied, addresses }))
+    }
+
+    async fn presence(
         &self,
-        request: Request<v1::HeartbeatRequest>,
-    ) -> Result<Response<v1::HeartbeatReply>, Status> {
-        self.heartbeats.record(report_from_wire(request.get_ref())).map_err(to_status)?;
-        let map_version = self.store.membership().await.map_err(to_status)?.applied;
-        Ok(Response::new(v1::HeartbeatReply { map_version }))
+        _request: Request<v1::PresenceRequest>,
+    ) -> Result<Response<v1::PresenceReply>, Status> {
+        Ok(Response::new(presence_to_wire(self.board.presence())))
+    }
+
+    async fn change_membership(
+        &self,
+        request: Request<v1::ChangeMembershipRequest>,
+    ) -> Result<Response<v1::StatusReply>, Status> {
+        let request = request.into_inner();
+        let limit = limit(request.remaining_ms)?;
+        let change = change_from_wire(request).map_err(to_status)?;
+        let membership = self.store.change_membership(change, limit).await.map_err(to_status)?;
+        Ok(Response::new(membership_to_wire(membership)))
     }
 
     async fn status(

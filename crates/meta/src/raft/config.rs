@@ -13,6 +13,9 @@ pub struct RaftMetaConfig {
     pub data_dir: PathBuf,
     /// Found a new cluster with this voter alone, if the directory is empty.
     pub bootstrap: bool,
+    /// With `bootstrap`: if a voter of a cluster is at any of these addresses, none is founded. So a founder that lost
+    /// its directory does not make a second cluster.
+    pub founders_checked: Vec<String>,
     /// Between two heartbeats of the leader.
     pub heartbeat: Duration,
     /// A follower that hears nothing for a random time within this range stands for election.
@@ -34,6 +37,7 @@ impl RaftMetaConfig {
             address: String::new(),
             data_dir: data_dir.into(),
             bootstrap: false,
+            founders_checked: Vec::new(),
             heartbeat: Duration::from_millis(100),
             election: (Duration::from_millis(400), Duration::from_millis(800)),
             snapshot_entries: 5_000,

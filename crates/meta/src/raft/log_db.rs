@@ -6,6 +6,8 @@ use std::{path::Path, sync::Arc};
 
 use super::document::DocumentError;
 
+/// The file in a voter's data directory.
+pub(super) const LOG_FILE: &str = "raft.redb";
 /// Log entries by index: documents of `Entry`.
 pub(super) const LOG: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("log");
 /// Single documents by name, see `log_store`.

@@ -8,6 +8,8 @@
 //! - The commit index is written without a sync of its own: the entries are durable, so a lost index only means that a
 //!   leader has to confirm them again before they are applied.
 
+mod stopped;
+
 use openraft::{
     LogState, OptionalSend, RaftLogReader,
     storage::{LogFlushed, RaftLogStorage},
@@ -30,6 +32,8 @@ const VOTE: &str = "vote";
 const COMMITTED: &str = "committed";
 const PURGED: &str = "purged";
 const VOTER_ID: &str = "voter_id";
+const CLUSTER: &str = "cluster";
+const DISK: &str = "disk";
 
 /// Bytes of entries that one replication message carries, unless a single one is larger.
 const READ_BYTES_MAX: usize = 1024 * 1024;
@@ -51,6 +55,27 @@ impl LogStore {
             Some(owner) => Ok(owner),
             None => self.set_fact(VOTER_ID, &id, Durability::Immediate).map(|()| id),
         }
+    }
+
+    /// Names this directory: what was made before, or now. Blocks on the disk.
+    pub(super) fn disk_or(&self, make: impl FnOnce() -> String) -> Result<String, LogError> {
+        match self.fact(DISK)? {
+            Some(name) => Ok(name),
+            None => {
+                let name = make();
+                self.set_fact(DISK, &name, Durability::Immediate).map(|()| name)
+            }
+        }
+    }
+
+    /// The cluster that the log is of; empty before it is of one. Blocks on the disk.
+    pub(super) fn cluster(&self) -> Result<String, LogError> {
+        Ok(self.fact(CLUSTER)?.unwrap_or_default())
+    }
+
+    /// Makes the log one of a cluster. Blocks on the disk.
+    pub(super) fn set_cluster(&self, cluster: &str) -> Result<(), LogError> {
+        self.set_fact(CLUSTER, &cluster.to_owned(), Durability::Immediate)
     }
 
     /// The last entry that is known to be committed. Blocks on the disk.

@@ -1,70 +1,59 @@
-//! A voter: Raft, its stores and its timers behind [`MetaStore`].
+//! A voter: Raft, its stores and its timers.
 
-use headwater_types::Clock;
+use headwater_types::{Clock, Rng, SystemRng};
 use openraft::{
-    BasicNode, Raft, ServerState,
-    error::{ClientWriteError, Fatal, InitializeError, RaftError},
+    Raft, ServerState,
+    error::{Fatal, InitializeError, RaftError},
 };
-use std::{collections::BTreeMap, fmt, io, path::PathBuf, sync::Arc, time::Duration};
-use tokio::time::timeout;
+use std::{collections::BTreeMap, fmt, io, sync::Arc, time::Duration};
+use tokio::sync::Mutex;
 
 use super::{
     config::RaftMetaConfig,
+    identity::{Identity, random_name},
+    joint_worker,
     log_db::{LogDb, LogError},
     log_store::LogStore,
+    member_ids::MemberIds,
     network::Network,
+    open::{Opened, StartError},
+    peers::{NoPeers, Peers},
     placement_worker,
-    snapshot_file::{SnapshotFile, sync_dir},
     state_machine::StateMachine,
-    types::{LogCommand, TypeConfig},
+    types::{TypeConfig, VoterNode},
 };
-use crate::{
-    command::{Command, Envelope},
-    limits::COMMAND_BYTES_MAX,
-    metrics::MetaMetrics,
-    state::State,
-    store::{Applied, Membership, MetaError, MetaStore, WatchEvents},
-    watch::{self, Hub},
-};
+use crate::{metrics::MetaMetrics, presence::PresenceBoard, store::MetaError, watch::Hub};
 
-const LOG_FILE: &str = "raft.redb";
+/// Before a voter that could not confirm its lead looks again.
+const READY_PAUSE: Duration = Duration::from_millis(50);
 
-/// Why a voter could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The timers do not fit together.
-    #[error("configuration: {0}")]
-    Config(#[from] Box<openraft::ConfigError>),
-    /// The directory or the snapshot cannot be read or written.
-    #[error("data directory: {0}")]
-    Io(#[from] io::Error),
-    /// Another process has the directory.
-    #[error("{0} is in use by another process")]
-    InUse(PathBuf),
-    /// The log cannot be opened.
-    #[error("log: {0}")]
-    Log(#[from] LogError),
-    /// The directory belongs to another voter.
-    #[error("the data directory belongs to voter {owner}, not to voter {given}")]
-    OtherVoter {
-        /// Whose it is.
-        owner: u64,
-        /// Who was to be started.
-        given: u64,
-    },
-    /// Raft itself failed.
-    #[error("raft: {0}")]
-    Raft(String),
+/// What a voter is given by the process that it runs in.
+#[derive(Debug, Clone)]
+pub struct VoterDeps {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Names clusters and directories.
+    pub rng: Arc<dyn Rng>,
+    /// The other voters.
+    pub peers: Arc<dyn Peers>,
 }
 
 /// A running voter of the metadata group.
 pub struct RaftMeta {
-    id: u64,
-    pub(super) raft: Raft<TypeConfig>,
-    pub(super) hub: Arc<Hub>,
+    pub(super) id: u64,
+    pub(super) address: String,
+    pub(crate) raft: Raft<TypeConfig>,
+    pub(crate) hub: Arc<Hub>,
     pub(super) db: Arc<LogDb>,
-    clock: Arc<dyn Clock>,
-    metrics: MetaMetrics,
+    pub(super) log: LogStore,
+    pub(super) identity: Arc<Identity>,
+    pub(super) member_ids: Arc<MemberIds>,
+    pub(super) network: Network,
+    /// Held while this voter, as the leader, changes who takes part.
+    pub(super) changing: Mutex<()>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) metrics: MetaMetrics,
+    pub(super) board: Arc<PresenceBoard>,
 }
 
 impl fmt::Debug for RaftMeta {
@@ -74,61 +63,103 @@ impl fmt::Debug for RaftMeta {
 }
 
 impl RaftMeta {
+    /// Like [`Self::start_with`], for a voter that is alone: no other one can join it.
+    pub async fn start(config: RaftMetaConfig, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
+        let deps = VoterDeps { clock, rng: Arc::new(SystemRng), peers: Arc::new(NoPeers) };
+        Self::start_with(config, deps).await
+    }
+
     /// Opens the data directory and starts the voter on the current runtime; founds a cluster if it is told to and the
-    /// directory is empty. Use [`Self::ready`] to wait for a leader.
+    /// directory is empty. Use [`Self::ready`] to wait for a leader, and [`Self::join`] to be taken into a cluster.
     ///
     /// While it leads, the voter makes the shard map as soon as nodes of two zones have registered. Who registered
     /// nodes sees it in a watched state whose shards are not empty, [`RaftMetaConfig::placement_settle`] later.
-    pub async fn start(config: RaftMetaConfig, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
+    pub async fn start_with(config: RaftMetaConfig, deps: VoterDeps) -> Result<Arc<Self>, StartError> {
         let raft_config = Arc::new(config.to_openraft()?);
-        let (id, dir) = (config.id, config.data_dir);
+        let (id, dir, rng) = (config.id, config.data_dir.clone(), deps.rng.clone());
         let open = move || {
-            std::fs::create_dir_all(&dir)?;
-            let db = match LogDb::open(&dir.join(LOG_FILE)) {
-                Err(LogError::Open(redb::DatabaseError::DatabaseAlreadyOpen)) => {
-                    return Err(StartError::InUse(dir));
-                }
-                opened => opened?,
-            };
-            sync_dir(&dir)?;
-            let (file, snapshot) = SnapshotFile::open(&dir)?;
-            let log = LogStore::new(db.clone());
-            let owner = log.claim(id)?;
-            if owner != id {
-                return Err(StartError::OtherVoter { owner, given: id });
-            }
-            let committed = log.committed()?;
-            Ok((db, log, file, snapshot, committed))
+            let board = PresenceBoard::open(&dir)?;
+            Ok::<_, StartError>((Opened::open(&dir, id, &*rng)?, board))
         };
-        let (db, log, file, snapshot, committed) =
-            tokio::task::spawn_blocking(open).await.map_err(io::Error::other)??;
+        let (opened, seen) = tokio::task::spawn_blocking(open).await.map_err(io::Error::other)??;
+        let Opened { db, log, identity, members, file, snapshot, committed } = opened;
 
         let (hub, metrics) = (Hub::new(), MetaMetrics::new());
-        let machine = StateMachine::new(hub.clone(), file, snapshot, committed, metrics.clone());
-        let raft = Raft::new(id, raft_config, Network, log, machine).await.map_err(fatal)?;
-        if config.bootstrap && !raft.is_initialized().await.map_err(fatal)? {
-            let founder = BTreeMap::from([(id, BasicNode::new(config.address))]);
-            match raft.initialize(founder).await {
-                Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
-                Err(e) => return Err(StartError::Raft(e.to_string())),
-            }
-        }
-        tokio::spawn(measure(raft.clone(), metrics.clone()));
-        let voter = Arc::new(Self { id, raft, hub, db, clock, metrics });
+        let machine =
+            StateMachine::new(hub.clone(), file, snapshot, committed, metrics.clone(), members.clone());
+        let network = Network { identity: identity.clone(), peers: deps.peers };
+        let raft = Raft::new(id, raft_config, network.clone(), log.clone(), machine).await.map_err(fatal)?;
+        let voter = Arc::new(Self {
+            id,
+            address: config.address,
+            raft,
+            hub,
+            db,
+            log,
+            identity,
+            member_ids: members,
+            network,
+            changing: Mutex::new(()),
+            board: Arc::new(seen.with_clock(deps.clock.clone())),
+            clock: deps.clock,
+            metrics,
+        });
+        voter.found(config.bootstrap, &config.founders_checked, &*deps.rng).await?;
+        tokio::spawn(measure(voter.raft.clone(), voter.metrics.clone()));
         tokio::spawn(placement_worker::run(Arc::downgrade(&voter), config.placement_settle));
+        tokio::spawn(joint_worker::run(Arc::downgrade(&voter)));
+        tokio::spawn(crate::presence::keep(voter.board.clone(), voter.hub.progress()));
         Ok(voter)
+    }
+
+    /// Founds a cluster if that is wanted and there is none in the directory. A log of version 0.1, whose one voter had
+    /// no name for its cluster, gets one.
+    async fn found(&self, bootstrap: bool, others: &[String], rng: &dyn Rng) -> Result<(), StartError> {
+        let initialized = self.raft.is_initialized().await.map_err(fatal)?;
+        if bootstrap
+            && !initialized
+            && let Some(cluster) = self.cluster_at(others).await
+        {
+            self.shutdown().await;
+            return Err(StartError::Founded(cluster));
+        }
+        if self.identity.cluster().is_empty() && (bootstrap || initialized) {
+            self.adopt(random_name(rng)).await?;
+        }
+        if !bootstrap || initialized {
+            return Ok(());
+        }
+        let node = VoterNode { addr: self.address.clone(), disk: self.identity.disk.clone() };
+        match self.raft.initialize(BTreeMap::from([(self.id, node)])).await {
+            Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
+            Err(e) => Err(StartError::Raft(e.to_string())),
+        }
+    }
+
+    /// Becomes one of `cluster`, if it is of none.
+    pub(super) async fn adopt(&self, cluster: String) -> Result<(), LogError> {
+        let (identity, log) = (self.identity.clone(), self.log.clone());
+        let work = move || identity.adopt(&log, &cluster);
+        tokio::task::spawn_blocking(work).await.map_err(|e| LogError::Task(e.to_string()))?
     }
 
     /// Waits until a leader is known and, if it is this voter, everything that was ever answered is applied.
     pub async fn ready(&self, limit: Duration) -> Result<(), MetaError> {
         let deadline = self.clock.monotonic() + limit;
         let left = || deadline.saturating_sub(self.clock.monotonic());
-        let known = self.raft.wait(Some(limit)).metrics(|m| m.current_leader.is_some(), "a leader").await;
-        let metrics = known.map_err(|e| MetaError::Unavailable(e.to_string()))?;
-        if metrics.current_leader == Some(self.id) {
-            self.confirm(left()).await?;
+        loop {
+            let wait = self.raft.wait(Some(left()));
+            let known = wait.metrics(|m| m.current_leader.is_some(), "a leader").await;
+            let metrics = known.map_err(|e| MetaError::Unavailable(e.to_string()))?;
+            if metrics.current_leader != Some(self.id) {
+                return Ok(());
+            }
+            match self.confirm(left()).await {
+                // A leader that was killed and is back takes itself for one until it hears of the next.
+                Err(_) if !left().is_zero() => tokio::time::sleep(READY_PAUSE.min(left())).await,
+                confirmed => return confirmed.map(drop),
+            }
         }
-        Ok(())
     }
 
     /// Resolves with the reason when Raft has failed for good, such as on a disk error: the process must end then, as
@@ -155,8 +186,12 @@ impl RaftMeta {
             tracing::warn!(voter = self.id, error = %e, "raft did not stop cleanly");
         }
         self.hub.stop();
-        let db = self.db.clone();
-        if let Err(e) = tokio::task::spawn_blocking(move || db.close()).await {
+        let (db, board) = (self.db.clone(), self.board.clone());
+        let close = move || {
+            board.save();
+            db.close();
+        };
+        if let Err(e) = tokio::task::spawn_blocking(close).await {
             tracing::warn!(voter = self.id, error = %e, "the log was not closed cleanly");
         }
     }
@@ -166,41 +201,9 @@ impl RaftMeta {
         &self.metrics
     }
 
-    /// Confirms with a quorum that this voter leads, and waits until it has applied what was committed by now.
-    async fn confirm(&self, limit: Duration) -> Result<(), MetaError> {
-        match timeout(limit, self.raft.ensure_linearizable()).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(e)) => Err(MetaError::Unavailable(e.to_string())),
-            Err(_) => Err(MetaError::Unavailable(format!("not confirmed within {limit:?}"))),
-        }
-    }
-
-    async fn write(&self, command: Command, limit: Duration) -> Result<Applied, MetaError> {
-        let envelope = Envelope::new(command, self.clock.unix_millis());
-        let document = envelope.encode().map_err(|e| MetaError::Invalid(e.to_string()))?;
-        if document.len() > COMMAND_BYTES_MAX {
-            let len = document.len();
-            return Err(MetaError::Invalid(format!(
-                "a command of {len} bytes, at most {COMMAND_BYTES_MAX} are allowed"
-            )));
-        }
-        let command = LogCommand::new(&document).map_err(|e| MetaError::Invalid(e.to_string()))?;
-        let leader = self.raft.metrics().borrow().current_leader;
-        if leader != Some(self.id) {
-            return Err(MetaError::Unavailable(format!(
-                "voter {} does not lead; the leader is {leader:?}",
-                self.id
-            )));
-        }
-        match timeout(limit, self.raft.client_write(command)).await {
-            Ok(Ok(response)) => Ok(Applied { version: response.log_id.index, outcome: response.data }),
-            // The lead was lost under way. Whether the entry was in the log by then cannot be told from this error.
-            Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(e)))) => {
-                Err(MetaError::Unknown(e.to_string()))
-            }
-            Ok(Err(e)) => Err(MetaError::Unknown(e.to_string())),
-            Err(_) => Err(MetaError::Unknown(format!("no outcome within {limit:?}"))),
-        }
+    /// What roles reported to this voter.
+    pub fn board(&self) -> &Arc<PresenceBoard> {
+        &self.board
     }
 }
 
@@ -215,10 +218,7 @@ async fn measure(raft: Raft<TypeConfig>, metrics: MetaMetrics) {
     loop {
         {
             let now = source.borrow_and_update();
-            let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-            metrics.term.set(gauge(now.current_term));
-            metrics.applied.set(gauge(now.last_applied.map_or(0, |id| id.index)));
-            metrics.leader_known.set(i64::from(now.current_leader.is_some()));
+            metrics.observe(&now);
             if now.state == ServerState::Shutdown {
                 return;
             }
@@ -226,35 +226,5 @@ async fn measure(raft: Raft<TypeConfig>, metrics: MetaMetrics) {
         if source.changed().await.is_err() {
             return;
         }
-    }
-}
-
-#[async_trait::async_trait]
-impl MetaStore for RaftMeta {
-    async fn propose(&self, command: Command, limit: Duration) -> Result<Applied, MetaError> {
-        let start = self.clock.monotonic();
-        let result = self.write(command, limit).await;
-        self.metrics.proposed(self.clock.monotonic().saturating_sub(start), result.is_ok());
-        result
-    }
-
-    async fn linearizable_read(&self, limit: Duration) -> Result<State, MetaError> {
-        self.confirm(limit).await?;
-        Ok(Arc::unwrap_or_clone(self.hub.state()))
-    }
-
-    async fn watch(&self, after_version: u64) -> Result<WatchEvents, MetaError> {
-        watch::events(&self.hub, after_version, self.metrics.watcher())
-    }
-
-    async fn membership(&self) -> Result<Membership, MetaError> {
-        let metrics = self.raft.metrics().borrow().clone();
-        Ok(Membership {
-            id: self.id,
-            leader: metrics.current_leader,
-            term: metrics.current_term,
-            applied: self.hub.state().version,
-            voters: metrics.membership_config.voter_ids().collect(),
-        })
     }
 }

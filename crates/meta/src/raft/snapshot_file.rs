@@ -6,18 +6,20 @@
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
 };
 
 use super::{
-    document,
+    document::{self, DocumentError},
     types::{LogId, SnapshotMeta},
 };
 use crate::state::State;
 
-const FILE: &str = "snapshot.json";
+/// The file in a voter's data directory.
+pub(super) const FILE: &str = "snapshot.json";
 const TEMPORARY: &str = "snapshot.json.tmp";
 
 /// A snapshot as the file has it.
@@ -25,6 +27,30 @@ const TEMPORARY: &str = "snapshot.json.tmp";
 pub(super) struct StoredSnapshot {
     pub meta: SnapshotMeta,
     pub state: State,
+    /// Every id that a member ever had; absent in files of version 0.1.
+    #[serde(default)]
+    pub member_ids: BTreeSet<u64>,
+}
+
+/// A snapshot as voters send it to each other, beside its meta.
+#[derive(Debug, Serialize, Deserialize)]
+struct Carried {
+    member_ids: BTreeSet<u64>,
+    state: State,
+}
+
+impl StoredSnapshot {
+    /// The document that is sent, and the meta that goes with it.
+    pub(super) fn carry(self) -> Result<(SnapshotMeta, Vec<u8>), DocumentError> {
+        let Self { meta, state, member_ids } = self;
+        Ok((meta, document::encode(&Carried { member_ids, state })?))
+    }
+
+    /// From what was received.
+    pub(super) fn receive(meta: SnapshotMeta, carried: &[u8]) -> Result<Self, DocumentError> {
+        let Carried { member_ids, state } = document::decode(carried)?;
+        Ok(Self { meta, state, member_ids })
+    }
 }
 
 /// The directory of the snapshot. Its calls block on the disk.

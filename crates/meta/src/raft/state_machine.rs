@@ -9,14 +9,17 @@ use openraft::{
     storage::RaftStateMachine,
 };
 use std::{
+    collections::BTreeSet,
     io::{self, Cursor},
     sync::Arc,
 };
 
 use super::{
+    member_ids::MemberIds,
     snapshot_file::{SnapshotFile, StoredSnapshot},
     types::{
         Entry, LogId, Snapshot, SnapshotMeta, StorageError, StorageIoError, StoredMembership, TypeConfig,
+        VoterNode,
     },
 };
 use crate::{
@@ -32,6 +35,7 @@ pub(super) struct StateMachine {
     hub: Arc<Hub>,
     file: Arc<SnapshotFile>,
     metrics: MetaMetrics,
+    members: Arc<MemberIds>,
     last_applied: Option<LogId>,
     membership: StoredMembership,
     /// Entries up to here were applied by an earlier process, which reported what they lost.
@@ -46,14 +50,16 @@ impl StateMachine {
         snapshot: Option<StoredSnapshot>,
         reported: Option<LogId>,
         metrics: MetaMetrics,
+        members: Arc<MemberIds>,
     ) -> Self {
         let (mut last_applied, mut membership) = (None, StoredMembership::default());
-        if let Some(StoredSnapshot { meta, state }) = snapshot {
+        if let Some(StoredSnapshot { meta, state, member_ids }) = snapshot {
             hub.install(state);
+            members.restore(member_ids, &meta.last_membership);
             last_applied = meta.last_log_id;
             membership = meta.last_membership;
         }
-        Self { hub, file: Arc::new(file), metrics, last_applied, membership, reported }
+        Self { hub, file: Arc::new(file), metrics, members, last_applied, membership, reported }
     }
 
     fn apply_one(&mut self, entry: Entry) -> Outcome {
@@ -64,6 +70,7 @@ impl StateMachine {
             EntryPayload::Normal(command) => command.to_bytes(),
             EntryPayload::Membership(membership) => {
                 self.membership = StoredMembership::new(Some(log_id), membership);
+                self.members.note(&self.membership);
                 Bytes::new()
             }
         };
@@ -96,6 +103,7 @@ pub(super) struct SnapshotBuilder {
     state: Arc<State>,
     last_applied: Option<LogId>,
     membership: StoredMembership,
+    member_ids: BTreeSet<u64>,
 }
 
 /// Runs blocking work on a thread that may block.
@@ -104,8 +112,8 @@ async fn run<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 's
 }
 
 fn open_stored(stored: StoredSnapshot) -> io::Result<Snapshot> {
-    let bytes = stored.state.encode().map_err(io::Error::other)?;
-    Ok(Snapshot { meta: stored.meta, snapshot: Box::new(Cursor::new(bytes)) })
+    let (meta, bytes) = stored.carry().map_err(io::Error::other)?;
+    Ok(Snapshot { meta, snapshot: Box::new(Cursor::new(bytes)) })
 }
 
 impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
@@ -118,8 +126,9 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
             snapshot_id,
         };
         let (file, state, signature) = (self.file.clone(), self.state.clone(), meta.signature());
+        let member_ids = self.member_ids.clone();
         let work = move || {
-            let stored = StoredSnapshot { meta, state: Arc::unwrap_or_clone(state) };
+            let stored = StoredSnapshot { meta, state: Arc::unwrap_or_clone(state), member_ids };
             file.save(&stored)?;
             open_stored(stored)
         };
@@ -148,6 +157,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             state: self.hub.state(),
             last_applied: self.last_applied,
             membership: self.membership.clone(),
+            member_ids: self.members.ever(),
         }
     }
 
@@ -157,17 +167,21 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
 
     async fn install_snapshot(
         &mut self,
-        meta: &OpenraftSnapshotMeta<u64, openraft::BasicNode>,
+        meta: &OpenraftSnapshotMeta<u64, VoterNode>,
         snapshot: Box<Cursor<Vec<u8>>>,
     ) -> Result<(), StorageError> {
-        let state = State::decode(snapshot.get_ref())
-            .map_err(|e| StorageError::from(StorageIoError::read_snapshot(Some(meta.signature()), &e)))?;
-        let stored = StoredSnapshot { meta: meta.clone(), state: state.clone() };
-        let file = self.file.clone();
-        let saved = run(move || file.save(&stored)).await;
-        saved.map_err(|e| StorageError::from(StorageIoError::write_snapshot(Some(meta.signature()), &e)))?;
+        let (file, received) = (self.file.clone(), meta.clone());
+        let work = move || {
+            let stored = StoredSnapshot::receive(received, snapshot.get_ref()).map_err(io::Error::other)?;
+            file.save(&stored)?;
+            Ok(stored)
+        };
+        let StoredSnapshot { state, member_ids, .. } = run(work)
+            .await
+            .map_err(|e| StorageError::from(StorageIoError::write_snapshot(Some(meta.signature()), &e)))?;
         self.last_applied = meta.last_log_id;
         self.membership = meta.last_membership.clone();
+        self.members.restore(member_ids, &self.membership);
         self.hub.install(state);
         Ok(())
     }

@@ -1,6 +1,10 @@
 //! Tests of a voter on a real directory.
 
+mod group;
+mod leader;
+mod membership;
 mod placement;
+mod reports;
 mod restart;
 mod suite;
 
@@ -43,4 +47,12 @@ pub(crate) fn create_namespace(name: &str) -> Command {
         name: NamespaceName::parse(name).unwrap(),
         settings: NamespaceSettings::default(),
     }
+}
+
+/// The state as of now.
+pub(crate) async fn read(meta: &RaftMeta) -> State {
+    let version = meta.linearizable_read(LIMIT).await.unwrap();
+    let state = meta.hub.state();
+    assert!(state.version >= version);
+    State::clone(&state)
 }

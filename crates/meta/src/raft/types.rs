@@ -12,7 +12,7 @@ openraft::declare_raft_types!(
         D = LogCommand,
         R = Outcome,
         NodeId = u64,
-        Node = openraft::BasicNode,
+        Node = VoterNode,
         Entry = openraft::Entry<TypeConfig>,
         SnapshotData = Cursor<Vec<u8>>,
         AsyncRuntime = openraft::TokioRuntime,
@@ -21,11 +21,21 @@ openraft::declare_raft_types!(
 pub(crate) type LogId = openraft::LogId<u64>;
 pub(crate) type Entry = openraft::Entry<TypeConfig>;
 pub(crate) type Vote = openraft::Vote<u64>;
-pub(crate) type StoredMembership = openraft::StoredMembership<u64, openraft::BasicNode>;
-pub(crate) type SnapshotMeta = openraft::SnapshotMeta<u64, openraft::BasicNode>;
+pub(crate) type StoredMembership = openraft::StoredMembership<u64, VoterNode>;
+pub(crate) type SnapshotMeta = openraft::SnapshotMeta<u64, VoterNode>;
 pub(crate) type Snapshot = openraft::Snapshot<TypeConfig>;
 pub(crate) type StorageError = openraft::StorageError<u64>;
 pub(crate) type StorageIoError = openraft::StorageIOError<u64>;
+
+/// A member as the membership entries of the log name it. Reads what was written for [`openraft::BasicNode`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoterNode {
+    /// Where it is reached, as `host:port`.
+    pub addr: String,
+    /// Names the directory that its votes and its log are in. Empty where it is not known, as in logs of version 0.1.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub disk: String,
+}
 
 /// An encoded [`crate::command::Envelope`] as it was proposed. The log keeps it as it came and only applying reads it,
 /// so that a voter passes on what it does not know.

@@ -1,15 +1,12 @@
-//! Applying a log entry to the state: one function per command.
+//! Applying a log entry to the state: what is to be done by which module.
 
-use headwater_types::{KeyId, NamespaceId, NamespaceName, UnixMillis, limits::KEY_BYTES_MAX};
-use std::sync::Arc;
+use headwater_types::UnixMillis;
 
-use super::{State, create_map, register, register::Lost, settings};
+use super::{State, create_map, readmit, readmit::Readmission, reconfigure, register, register::Lost, zone};
 use crate::{
     command::{Command, Envelope, Outcome},
-    limits::{KEYS_MAX, NAMESPACES_MAX, REVOKED_KEYS_MAX},
-    records::{KeyRecord, NamespaceRecord, NamespaceSettings, Permission},
-    refusal::{self, Refusal},
-    secret,
+    records::KeyRecord,
+    refusal::Refusal,
 };
 
 /// What applying an entry did, besides the state.
@@ -19,6 +16,15 @@ pub(crate) struct Effect {
     pub outcome: Outcome,
     /// Shards whose last sound copy is gone.
     pub lost: Lost,
+}
+
+/// Where and when an entry is applied: what new and changed records are stamped with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stamp {
+    /// The entry's Raft index.
+    pub index: u64,
+    /// When the proposer made the command.
+    pub at: UnixMillis,
 }
 
 impl State {
@@ -36,147 +42,74 @@ impl State {
         let outcome = if command.is_empty() {
             Ok(Outcome::Done)
         } else {
-            Envelope::decode(command).and_then(|envelope| self.execute(index, envelope, &mut lost))
+            Envelope::decode(command).and_then(|envelope| {
+                let stamp = Stamp { index, at: envelope.at };
+                self.execute(stamp, envelope.command, &mut lost)
+            })
         };
         Effect { outcome: outcome.unwrap_or_else(Outcome::from), lost }
     }
 
-    fn execute(&mut self, index: u64, envelope: Envelope, lost: &mut Lost) -> Result<Outcome, Refusal> {
-        let at = envelope.at;
-        match envelope.command {
-            Command::CreateNamespace { name, settings } => self.create_namespace(index, at, name, settings),
+    fn execute(&mut self, stamp: Stamp, command: Command, lost: &mut Lost) -> Result<Outcome, Refusal> {
+        match command {
+            Command::CreateNamespace { name, settings } => self.create_namespace(stamp, name, settings),
             Command::UpdateNamespace { id, expect_version, settings } => {
-                self.update_namespace(index, at, id, expect_version, settings)
+                self.update_namespace(stamp, id, expect_version, settings)
             }
-            Command::CreateKey { id, secret_sha256, namespace, permission, prefix, expires_at } => self
-                .create_key(KeyRecord {
-                    id,
-                    secret_sha256,
-                    namespace,
-                    permission,
-                    prefix,
-                    created_at: at,
-                    expires_at,
-                    version: index,
-                }),
-            Command::RevokeKey { id } => Ok(self.revoke_key(id)),
+            Command::DeleteNamespace { id, expect_version } => {
+                self.delete_namespace(stamp, id, expect_version)
+            }
+            Command::CreateKey {
+                id,
+                secret_sha256,
+                namespace,
+                permission,
+                prefix,
+                expires_at,
+                cidrs,
+                digest,
+            } => self.create_key(KeyRecord {
+                id,
+                secret_sha256,
+                namespace,
+                permission,
+                prefix,
+                created_at: stamp.at,
+                expires_at,
+                cidrs,
+                digest,
+                version: stamp.index,
+            }),
+            Command::RevokeKey { id } => self.revoke_key(id),
+            Command::CreateSigningKey { id, namespace, secret } => {
+                self.create_signing_key(stamp, id, namespace, secret)
+            }
+            Command::RevokeSigningKey { id } => self.revoke_signing_key(id),
+            Command::StartPurge { namespace, prefix, block } => {
+                self.start_purge(stamp, namespace, prefix, block)
+            }
+            Command::PurgeProgress { id, shards_done, removed } => {
+                self.purge_progress(stamp, id, shards_done, removed)
+            }
             Command::RegisterNodes { nodes } => {
                 *lost = register::register(self, nodes)?;
                 Ok(Outcome::Done)
             }
-            Command::CreateMap { shards } => {
-                create_map::create(self, shards)?;
-                Ok(Outcome::Done)
+            Command::SetNodeState { node, state } => done(self.set_node_state(node, state)),
+            Command::RemoveNode { node } => done(self.remove_node(node)),
+            Command::CreateMap { shards } => done(create_map::create(self, shards)),
+            Command::Reconfigure { changes } => done(reconfigure::reconfigure(self, &changes)),
+            Command::Readmit { node, old, new, evidence, shards } => {
+                done(readmit::readmit(self, Readmission { node, old, new, evidence, shards: &shards }))
+            }
+            Command::SetZoneVerdict { expect, fenced } => {
+                done(zone::set_verdict(self, stamp, expect, fenced))
             }
         }
     }
+}
 
-    fn create_namespace(
-        &mut self,
-        index: u64,
-        at: UnixMillis,
-        name: NamespaceName,
-        settings: NamespaceSettings,
-    ) -> Result<Outcome, Refusal> {
-        settings::check(&settings)?;
-        if self.names.contains_key(&name) {
-            return Err(Refusal::new(refusal::EXISTS, format!("there is a namespace {name} already")));
-        }
-        if self.namespaces.len() >= NAMESPACES_MAX {
-            return Err(Refusal::new(refusal::TOO_MANY, format!("at most {NAMESPACES_MAX} namespaces")));
-        }
-        let id = NamespaceId(index);
-        let record = NamespaceRecord {
-            id,
-            name: name.clone(),
-            created_at: at,
-            updated_at: at,
-            version: index,
-            settings,
-        };
-        self.namespaces.insert(id, Arc::new(record));
-        self.names.insert(name, id);
-        Ok(Outcome::Namespace { id, version: index })
-    }
-
-    fn update_namespace(
-        &mut self,
-        index: u64,
-        at: UnixMillis,
-        id: NamespaceId,
-        expect_version: Option<u64>,
-        settings: NamespaceSettings,
-    ) -> Result<Outcome, Refusal> {
-        let Some(record) = self.namespaces.get_mut(&id) else {
-            return Err(Refusal::new(refusal::NOT_FOUND, format!("there is no namespace with id {id}")));
-        };
-        if let Some(expected) = expect_version.filter(|expected| *expected != record.version) {
-            let message =
-                format!("namespace {} is at version {}, not {expected}", record.name, record.version);
-            return Err(Refusal::new(refusal::VERSION_MISMATCH, message));
-        }
-        settings::check(&settings)?;
-        let record = Arc::make_mut(record);
-        record.settings = settings;
-        record.updated_at = at;
-        record.version = index;
-        Ok(Outcome::Namespace { id, version: index })
-    }
-
-    fn create_key(&mut self, record: KeyRecord) -> Result<Outcome, Refusal> {
-        if self.revoked.contains(&record.id) {
-            return Err(Refusal::new(refusal::REVOKED, format!("key {} was revoked", record.id)));
-        }
-        if let Some(known) = self.keys.get(&record.id) {
-            return if known.secret_sha256 == record.secret_sha256 {
-                Ok(Outcome::Key(Box::new(KeyRecord::clone(known))))
-            } else {
-                Err(Refusal::new(refusal::EXISTS, format!("there is another key {}", record.id)))
-            };
-        }
-        self.check_key(&record)?;
-        if self.keys.len() >= KEYS_MAX {
-            return Err(Refusal::new(refusal::TOO_MANY, format!("at most {KEYS_MAX} keys")));
-        }
-        self.keys.insert(record.id.clone(), Arc::new(record.clone()));
-        Ok(Outcome::Key(Box::new(record)))
-    }
-
-    fn check_key(&self, record: &KeyRecord) -> Result<(), Refusal> {
-        let invalid = |message: &str| Err(Refusal::new(refusal::INVALID, message));
-        if !secret::is_hash(&record.secret_sha256) {
-            return invalid("secret_sha256 is not 64 lower-case hexadecimal digits");
-        }
-        match (record.permission, record.namespace) {
-            (Permission::Admin, Some(_)) => return invalid("an admin key is valid in no namespace"),
-            (Permission::Admin, None) if record.prefix.is_some() => {
-                return invalid("an admin key has no prefix");
-            }
-            (Permission::Admin, None) => {}
-            (_, None) => return invalid("a key of the data plane needs a namespace"),
-            (_, Some(id)) if !self.namespaces.contains_key(&id) => {
-                return Err(Refusal::new(refusal::NOT_FOUND, format!("there is no namespace with id {id}")));
-            }
-            (_, Some(_)) => {}
-        }
-        match &record.prefix {
-            Some(prefix) if !prefix.ends_with('/') || prefix.len() > KEY_BYTES_MAX => Err(Refusal::new(
-                refusal::INVALID,
-                format!("a prefix ends at a '/' and has at most {KEY_BYTES_MAX} bytes"),
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    /// Also remembers an id that was never there: its creation may still be on its way.
-    fn revoke_key(&mut self, id: KeyId) -> Outcome {
-        self.keys.remove(&id);
-        if !self.revoked.contains(&id) {
-            if self.revoked.len() >= REVOKED_KEYS_MAX {
-                self.revoked.pop_front();
-            }
-            self.revoked.push_back(id);
-        }
-        Outcome::Done
-    }
+/// The answer to a command that answers nothing but that it was done.
+fn done(result: Result<(), Refusal>) -> Result<Outcome, Refusal> {
+    result.map(|()| Outcome::Done)
 }

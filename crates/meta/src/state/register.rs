@@ -4,9 +4,12 @@
 //! A command is applied as a whole or refused as a whole.
 //! - A node that is not known is added. It owns nothing: shards are placed by commands of their own
 //!   ([`crate::command::Command::CreateMap`]).
-//! - The same incarnation again, with the same address and zone, changes nothing; an older one is refused
-//!   (`stale_incarnation`). Address and zone change only with a new incarnation, the zone only while no shard names the
-//!   node: otherwise both copies of a shard could end up in one zone.
+//! - A node that was removed is refused for ever (`removed`).
+//! - What an operator wants of a node ([`NodeRecord::state`]) is not for a registration to say: a known node keeps it,
+//!   a new one is active.
+//! - The same incarnation again, with the same address, zone and capacity, changes nothing; an older one is refused
+//!   (`stale_incarnation`). They change only with a new incarnation, the zone only while no shard names the node:
+//!   otherwise both copies of a shard could end up in one zone.
 //! - A new incarnation of a member comes with empty memory, and objects are nowhere else yet. In each shard that names
 //!   the old one the epoch goes up by one, and:
 //!   - if another in-sync member did not restart, the restarted ones leave `insync` for `syncing` (they must
@@ -28,7 +31,7 @@ use super::State;
 use crate::{
     limits::{ADDRESS_BYTES_MAX, NODES_MAX},
     records::{NodeRecord, ShardEntry},
-    refusal::{INVALID, Refusal, STALE_INCARNATION, TOO_MANY},
+    refusal::{INVALID, REMOVED, Refusal, STALE_INCARNATION, TOO_MANY},
 };
 
 /// Shards whose last in-sync copy is gone.
@@ -44,7 +47,8 @@ pub(crate) struct Lost {
 pub(super) fn register(state: &mut State, nodes: Vec<NodeRecord>) -> Result<Lost, Refusal> {
     let restarted = check(state, &nodes)?;
     for node in nodes {
-        state.nodes.insert(node.id, node);
+        let wanted = state.nodes.get(&node.id).map(|known| known.state).unwrap_or_default();
+        state.nodes.insert(node.id, NodeRecord { state: wanted, ..node });
     }
     let mut lost = Lost::default();
     if restarted.is_empty() {
@@ -88,21 +92,21 @@ fn check_node(state: &State, node: &NodeRecord) -> Result<bool, Refusal> {
         let message = format!("address of node {id} is not host:port of at most {ADDRESS_BYTES_MAX} bytes");
         return Err(Refusal::new(INVALID, message));
     }
+    if state.removed_nodes.contains(&id) {
+        let message = format!("node {id} was removed; its id is not used again: give the node a new one");
+        return Err(Refusal::new(REMOVED, message));
+    }
     let Some(known) = state.nodes.get(&id) else { return Ok(false) };
     if node.incarnation < known.incarnation {
         let message = format!("node {id} is at incarnation {}, not {}", known.incarnation, node.incarnation);
         return Err(Refusal::new(STALE_INCARNATION, message));
     }
     if node.incarnation == known.incarnation {
-        return if node == known {
-            Ok(false)
-        } else {
-            Err(Refusal::new(INVALID, format!("node {id} changes its address or zone without a restart")))
-        };
+        let message = format!("node {id} changes its address, zone or hot capacity without a restart");
+        let same = NodeRecord { state: known.state, ..node.clone() } == *known;
+        return if same { Ok(false) } else { Err(Refusal::new(INVALID, message)) };
     }
-    let is_member =
-        |entry: &Arc<ShardEntry>| entry.writers().chain(entry.retiring.iter().copied()).any(|m| m.node == id);
-    if node.zone != known.zone && state.shards.values().any(is_member) {
+    if node.zone != known.zone && state.shards.values().any(|entry| entry.names(id)) {
         let message =
             format!("node {id} owns shards in zone {}: it cannot come back in {}", known.zone, node.zone);
         return Err(Refusal::new(INVALID, message));

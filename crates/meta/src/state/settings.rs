@@ -21,6 +21,9 @@ pub(super) fn check(settings: &NamespaceSettings) -> Result<(), Refusal> {
     ensure((1..=WRITE_DEADLINE_MS_MAX).contains(&settings.write_deadline_ms), || {
         format!("write_deadline_ms {} is not within 1 to {WRITE_DEADLINE_MS_MAX}", settings.write_deadline_ms)
     })?;
+    for (field, quota) in [("max_bytes", settings.max_bytes), ("max_objects", settings.max_objects)] {
+        ensure(quota != Some(0), || format!("{field} is at least 1; leave it out for no quota"))?;
+    }
     globs("ttl_rules", &settings.ttl_rules)?;
     let longest = settings.ttl_rules.iter().map(|rule| rule.value).max();
     ensure(longest.is_none_or(|ttl| ttl <= max_ttl), || {

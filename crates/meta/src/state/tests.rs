@@ -1,16 +1,28 @@
 //! Tests of the state machine.
 
+mod capacity;
+mod cluster;
 mod commands;
+mod compact;
 mod create_map;
+mod invariants;
+mod keys;
+mod namespaces;
+mod nodes;
+mod purges;
+mod readmit;
+mod reconfigure;
 mod registration;
 mod replay;
+mod walk;
+mod zone;
 
 use headwater_types::{Incarnation, NodeId, UnixMillis, ZoneName};
 
 use crate::{
     command::{Command, Envelope, Outcome},
     placement,
-    records::NodeRecord,
+    records::{NodeRecord, NodeState},
     state::State,
 };
 
@@ -35,6 +47,8 @@ pub(crate) fn node(id: u64, incarnation: u64, zone: &str) -> NodeRecord {
         incarnation: Incarnation(incarnation),
         zone: ZoneName::parse(zone).unwrap(),
         address: format!("node-{id}:7000"),
+        hot_capacity_bytes: 0,
+        state: NodeState::Active,
     }
 }
 
@@ -42,5 +56,13 @@ pub(crate) fn refusal(outcome: &Outcome) -> Option<&str> {
     match outcome {
         Outcome::Refused { code, .. } => Some(code),
         _ => None,
+    }
+}
+
+/// The code and the words of a refusal.
+pub(crate) fn refused(outcome: Outcome) -> (String, String) {
+    match outcome {
+        Outcome::Refused { code, message } => (code, message),
+        other => panic!("not refused: {other:?}"),
     }
 }

@@ -45,7 +45,7 @@ fn staged(key: &str, version: Version, request: u128) -> Arc<Staged> {
 
 fn core(me: u64, entry: Arc<ShardEntry>) -> ShardCore {
     let mut core = ShardCore::new(ShardId::new(0).unwrap(), member(me));
-    assert!(core.install(entry));
+    assert!(core.install(entry, 1));
     core
 }
 
@@ -57,7 +57,7 @@ fn roles_follow_the_installed_configuration_only() {
     assert_eq!(head.check_head(Epoch(6)).unwrap_err(), Refusal::WrongEpoch(Epoch(5)));
     assert_eq!(head.check_read(Epoch(5)), Ok(()));
     assert_eq!(head.missing(&[member(2)]), [member(3)], "a syncing member must acknowledge too");
-    assert!(!head.install(entry(5, 2, &[2], &[])), "the same epoch again changes nothing");
+    assert!(!head.install(entry(5, 2, &[2], &[]), 1), "the same epoch again changes nothing");
     assert!(head.check_head(Epoch(5)).is_ok());
 
     let syncing = core(3, entry(5, 1, &[1, 2], &[3]));
@@ -99,7 +99,7 @@ fn staged_versions_outlive_an_epoch_and_new_ones_start_behind_it() {
     let mut head = core(1, entry(1, 1, &[1, 2], &[]));
     let old = head.next_version(Epoch(1)).unwrap();
     head.stage(staged("a", old, 1));
-    assert!(head.install(entry(2, 1, &[1], &[])));
+    assert!(head.install(entry(2, 1, &[1], &[]), 1));
     assert!(head.is_dirty(&object("a")), "a staged version is never dropped");
     assert!(head.missing(&[]).is_empty(), "the only member left needs nobody");
     assert!(head.next_version(Epoch(1)).is_err());
@@ -118,4 +118,90 @@ fn late_duplicates_are_those_at_or_below_the_clean_mark_of_this_epoch() {
     assert!(tail.is_late_duplicate(v(3, 4)));
     assert!(!tail.is_late_duplicate(v(3, 5)));
     assert!(!tail.is_late_duplicate(v(2, 1)), "a version staged in an older epoch may still be new here");
+}
+
+fn zone(node: NodeId) -> Option<ZoneName> {
+    ZoneName::parse(if node.0.is_multiple_of(2) { "b" } else { "a" }).ok()
+}
+
+#[test]
+fn a_head_asks_for_a_member_once_nothing_was_here_in_this_epoch() {
+    let mut head = core(1, entry(1, 1, &[1, 2], &[4]));
+    assert_eq!(head.wanted(true, zone), None, "the store holds something");
+    let version = head.next_version(Epoch(1)).unwrap();
+    head.stage(staged("a", version, 1));
+    assert_eq!(head.wanted(false, zone), None, "something is staged");
+    head.clean(version);
+    head.apply();
+    assert_eq!(head.wanted(false, zone), None, "something is going into the store");
+    head.applied();
+    let wanted = head.wanted(false, zone).unwrap();
+    assert_eq!((wanted.joins, wanted.leaves), (Some((member(4), 1)), Some(member(2))));
+    let change = &wanted.change;
+    assert_eq!((change.expect_epoch, change.head, change.asked_by), (Epoch(1), member(1), Some(member(1))));
+    assert_eq!((&change.insync[..], &change.retiring[..]), (&[member(1), member(4)][..], &[member(2)][..]));
+    assert!(change.syncing.is_empty());
+    assert_eq!(head.wanted(true, zone), Some(wanted), "what came later, the joining member has, too");
+
+    assert!(head.install(entry(2, 1, &[1, 2], &[4]), 2));
+    assert_eq!(head.wanted(true, zone), None, "another epoch, another joining");
+    let mut tail = core(2, entry(1, 1, &[1, 2], &[4]));
+    assert_eq!(tail.wanted(false, zone), None, "only the head asks");
+    let mut alone = core(1, entry(1, 1, &[1], &[3, 2]));
+    let wanted = alone.wanted(false, zone).unwrap();
+    assert_eq!((wanted.joins.unwrap().0, wanted.leaves), (member(2), None), "of the other zone");
+    assert_eq!(wanted.change.syncing, [member(3)]);
+}
+
+#[test]
+fn a_head_that_leaves_freezes_and_hands_over_and_can_be_thawed() {
+    let mut head = core(1, entry(1, 1, &[1, 2], &[3]));
+    assert!(!head.must_discard(&entry(2, 1, &[1, 2], &[3])));
+    let wanted = head.wanted(false, zone).unwrap();
+    assert_eq!((wanted.change.head, wanted.joins, wanted.leaves), (member(2), None, None));
+    assert_eq!(wanted.change.insync, [member(1), member(2)]);
+    assert_eq!(head.next_version(Epoch(1)), Err(Refusal::HandingOver));
+    head.unfreeze(Epoch(2));
+    assert_eq!(head.next_version(Epoch(1)), Err(Refusal::HandingOver), "another epoch's");
+    head.unfreeze(Epoch(1));
+    assert!(head.next_version(Epoch(1)).is_ok());
+    assert!(head.wanted(false, zone).is_some());
+    assert!(head.install(entry(2, 1, &[1, 2], &[]), 2));
+    assert!(head.next_version(Epoch(2)).is_ok(), "a later configuration ends it");
+}
+
+#[test]
+fn who_leaves_stops_reading_in_that_epoch_only() {
+    let mut tail = core(2, entry(3, 1, &[1, 2], &[4]));
+    assert!(!tail.stop_reads(Epoch(2), member(1)) && !tail.stop_reads(Epoch(4), member(1)));
+    assert!(!tail.stop_reads(Epoch(3), member(9)), "only its head asks");
+    assert_eq!(tail.check_read(Epoch(3)), Ok(()));
+    assert!(tail.stop_reads(Epoch(3), member(1)));
+    assert_eq!(tail.check_read(Epoch(3)), Err(Refusal::NotInSync));
+    assert_eq!(tail.check_replicate(Epoch(3), member(1)), Ok(()), "it goes on acknowledging");
+    assert!(tail.install(entry(4, 1, &[1, 2], &[]), 2));
+    assert_eq!(tail.check_read(Epoch(4)), Ok(()));
+
+    let mut head = core(1, entry(3, 1, &[1, 2], &[4]));
+    assert!(!head.stop_reads(Epoch(3), member(1)), "a head reads on");
+    assert!(head.has_tail());
+    head.asked_to_stop(Epoch(3));
+    assert!(!head.has_tail(), "nobody may answer in its place");
+    assert!(head.install(entry(4, 1, &[1, 2], &[]), 2));
+    assert!(head.has_tail());
+}
+
+#[test]
+fn a_member_that_joins_discards_unless_it_followed_this_head() {
+    let joins = entry(5, 1, &[1], &[2]);
+    let from = |old: Arc<ShardEntry>| core(2, old).must_discard(&joins);
+    assert!(ShardCore::new(ShardId::new(0).unwrap(), member(2)).must_discard(&joins));
+    assert!(from(entry(4, 1, &[1, 3], &[])), "it was no member");
+    assert!(from(entry(4, 3, &[3, 1], &[2])), "it followed another head");
+    assert!(from(entry(3, 1, &[1], &[2])), "it missed a configuration");
+    assert!(!from(entry(4, 1, &[1], &[2])) && !from(entry(4, 1, &[1, 2], &[])));
+    assert!(!from(entry(5, 1, &[1], &[2])), "nothing is installed again");
+    let mut other = core(3, entry(4, 1, &[1, 3], &[]));
+    assert!(!other.must_discard(&joins), "it does not join");
+    assert!(other.install(joins, 2));
 }

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use headwater_meta::{MetaCache, NodeRecord, ShardEntry, State, WatchEvent};
+use headwater_meta::{MetaCache, NodeRecord, NodeState, ShardEntry, State, WatchEvent};
 use headwater_node::{NodeConfig, NodeDeps, NodeMetrics, StorageNode, node::NodeService};
 use headwater_proto::{
     BodyEnd, BodyPiece, BodyPieces, DeleteReply, DeleteRequest, Follow, GetRequest, ListRequest,
-    Preconditions, PutReply, PutRequest, Replicate, ReplicateBegin, Replication, ReplicationPieces, Storage,
-    StorageError, directory::Directory,
+    Preconditions, PutReply, PutRequest, Replicate, ReplicateBegin, Replication, ReplicationPieces,
+    StopReads, Storage, StorageError, directory::Directory,
 };
 use headwater_store::{HotConfig, HotTier};
 use headwater_types::{
@@ -92,6 +92,9 @@ impl Replication for Wire {
     async fn beacon(&self, from: Member, map_version: u64) -> Result<(Member, u64), StorageError> {
         self.target()?.beacon(from, map_version).await
     }
+    async fn stop_reads(&self, request: StopReads) -> Result<Vec<ShardId>, StorageError> {
+        self.target()?.stop_reads(request).await
+    }
 }
 
 /// The writing end of a PUT that a test feeds by hand.
@@ -141,6 +144,8 @@ fn snapshot(version: u64, entry: ShardEntry, incarnations: [u64; 2]) -> WatchEve
         incarnation: Incarnation(incarnations[id as usize - 1]),
         zone: zone(id),
         address: format!("node-{id}"),
+        hot_capacity_bytes: 0,
+        state: NodeState::Active,
     });
     WatchEvent::Snapshot(Box::new(State {
         version,

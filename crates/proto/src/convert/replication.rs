@@ -1,11 +1,14 @@
 //! What the head asks of its other members.
 
-use headwater_types::{Epoch, Ttl, UnixMillis, limits::REQUEST_IDS_PER_RECORD};
+use headwater_types::{
+    Epoch, ShardId, Ttl, UnixMillis,
+    limits::{REQUEST_IDS_PER_RECORD, SHARD_COUNT},
+};
 
 use super::{at_most, digest, object, remaining, request_id, required, shard, to_bytes, to_millis, wrong};
 use crate::{
     error::ConvertError,
-    replication::{Replicate, ReplicateBegin, ReplicateCommit},
+    replication::{Replicate, ReplicateBegin, ReplicateCommit, StopReads},
     v1,
     v1::replicate_message::Message,
 };
@@ -99,4 +102,35 @@ impl From<Replicate> for v1::ReplicateMessage {
         };
         Self { message: Some(message) }
     }
+}
+
+impl TryFrom<v1::StopReadsRequest> for StopReads {
+    type Error = ConvertError;
+    fn try_from(wire: v1::StopReadsRequest) -> Result<Self, ConvertError> {
+        at_most("stop_reads.shards", wire.shards.len(), usize::from(SHARD_COUNT))?;
+        let pair = |at: v1::ShardEpoch| Ok((shard("stop_reads.shards", at.shard)?, Epoch(at.epoch)));
+        Ok(Self {
+            from: required("stop_reads.from", wire.from)?.into(),
+            to: required("stop_reads.to", wire.to)?.into(),
+            shards: wire.shards.into_iter().map(pair).collect::<Result<_, ConvertError>>()?,
+        })
+    }
+}
+
+impl From<StopReads> for v1::StopReadsRequest {
+    fn from(request: StopReads) -> Self {
+        let pair =
+            |(shard, epoch): (ShardId, Epoch)| v1::ShardEpoch { shard: shard.get().into(), epoch: epoch.0 };
+        Self {
+            from: Some(request.from.into()),
+            to: Some(request.to.into()),
+            shards: request.shards.into_iter().map(pair).collect(),
+        }
+    }
+}
+
+/// The shards that a reply names.
+pub(crate) fn shards_from_wire(ids: Vec<u32>) -> Result<Vec<ShardId>, ConvertError> {
+    at_most("stop_reads.shards", ids.len(), usize::from(SHARD_COUNT))?;
+    ids.into_iter().map(|id| shard("stop_reads.shards", id)).collect()
 }

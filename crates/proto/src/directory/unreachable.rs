@@ -1,10 +1,10 @@
 //! A node that cannot be reached: every call is answered with `Unavailable`, and nothing is done.
 
-use headwater_types::{Member, Version};
+use headwater_types::{Member, ShardId, Version};
 
 use crate::{
     error::StorageError,
-    replication::{ReplicateBegin, Replication, ReplicationPieces},
+    replication::{ReplicateBegin, Replication, ReplicationPieces, StopReads},
     storage::{
         BodyPieces, DeleteReply, DeleteRequest, GetReply, GetRequest, HeadReply, HeadRequest, ListReply,
         ListRequest, PutReply, PutRequest, Storage,
@@ -56,6 +56,10 @@ impl Replication for Unreachable {
     }
 
     async fn beacon(&self, _: Member, _: u64) -> Result<(Member, u64), StorageError> {
+        self.error()
+    }
+
+    async fn stop_reads(&self, _: StopReads) -> Result<Vec<ShardId>, StorageError> {
         self.error()
     }
 }

@@ -38,3 +38,5 @@ pub const REPLY_GRACE: Duration = Duration::from_secs(1);
 pub const BODY_IDLE_MAX: Duration = Duration::from_secs(30);
 /// How long a beacon may take.
 pub const BEACON_DEADLINE: Duration = Duration::from_secs(1);
+/// How long a member may take to stop reads: it waits for the configuration, which is on its way to it.
+pub const STOP_READS_DEADLINE: Duration = Duration::from_secs(2);

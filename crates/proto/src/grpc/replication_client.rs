@@ -1,16 +1,20 @@
 //! [`Replication`] over gRPC: the client.
 
-use headwater_types::{Member, Version, limits::GRPC_MESSAGE_BYTES_MAX};
+use headwater_types::{Member, ShardId, Version, limits::GRPC_MESSAGE_BYTES_MAX};
 use tokio::time::timeout;
 use tonic::{Request, transport::Channel};
 
 use super::{
-    limits::BEACON_DEADLINE, outgoing::Outgoing, pool::Pool, transport::AddressError, upload::upload,
+    limits::{BEACON_DEADLINE, STOP_READS_DEADLINE},
+    outgoing::Outgoing,
+    pool::Pool,
+    transport::AddressError,
+    upload::upload,
 };
 use crate::{
-    convert::status::read_error,
+    convert::{replication::shards_from_wire, status::read_error},
     error::StorageError,
-    replication::{ReplicateBegin, Replication, ReplicationPieces},
+    replication::{ReplicateBegin, Replication, ReplicationPieces, StopReads},
     trace,
     v1::{self, replicate_message::Message, replication_client::ReplicationClient as Generated},
 };
@@ -63,5 +67,17 @@ impl Replication for ReplicationClient {
         let peer =
             reply.from.ok_or_else(|| StorageError::Invalid("a beacon's reply names no member".into()))?;
         Ok((peer.into(), reply.map_version))
+    }
+
+    async fn stop_reads(&self, request: StopReads) -> Result<Vec<ShardId>, StorageError> {
+        let mut request = Request::new(v1::StopReadsRequest::from(request));
+        request.set_timeout(STOP_READS_DEADLINE);
+        let mut client = generated(self.pool.small());
+        match timeout(STOP_READS_DEADLINE, client.stop_reads(request)).await {
+            Ok(reply) => {
+                Ok(shards_from_wire(reply.map_err(|status| read_error(&status))?.into_inner().shards)?)
+            }
+            Err(_) => Err(StorageError::Unavailable("no reply about reads".into())),
+        }
     }
 }

@@ -8,7 +8,7 @@ use tracing::{Instrument, info_span};
 use super::checked::{Fault, checked, first_message};
 use crate::{
     error::StorageError,
-    replication::{ReplicateBegin, Replication},
+    replication::{ReplicateBegin, Replication, StopReads},
     trace::{REQUEST_TARGET, continued},
     v1::{
         self,
@@ -56,5 +56,15 @@ impl Generated for ReplicationService {
         let from = message.from.ok_or_else(unnamed)?.into();
         let (member, map_version) = self.replication.beacon(from, message.map_version).await?;
         Ok(Response::new(v1::BeaconReply { from: Some(member.into()), map_version }))
+    }
+
+    async fn stop_reads(
+        &self,
+        request: Request<v1::StopReadsRequest>,
+    ) -> Result<Response<v1::StopReadsReply>, Status> {
+        let request = StopReads::try_from(request.into_inner())?;
+        let stopped = self.replication.stop_reads(request).await?;
+        let shards = stopped.into_iter().map(|shard| shard.get().into()).collect();
+        Ok(Response::new(v1::StopReadsReply { shards }))
     }
 }

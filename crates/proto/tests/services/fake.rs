@@ -4,10 +4,11 @@ use futures_util::StreamExt;
 use headwater_proto::{
     Arriving, BodyPiece, BodyPieces, DeleteReply, DeleteRequest, Follow, GetReply, GetRequest, HeadReply,
     HeadRequest, ListEntry, ListReply, ListRequest, ObjectBody, PutReply, PutRequest, Replicate,
-    ReplicateBegin, ReplicateCommit, Replication, ReplicationPieces, Storage, StorageError,
+    ReplicateBegin, ReplicateCommit, Replication, ReplicationPieces, StopReads, Storage, StorageError,
 };
 use headwater_types::{
-    BodyReader, BodyWriter, Chunks, Incarnation, Member, NodeId, ObjectId, ObjectMeta, UnixMillis, Version,
+    BodyReader, BodyWriter, Chunks, Incarnation, Member, NodeId, ObjectId, ObjectMeta, ShardId, UnixMillis,
+    Version,
 };
 use std::{
     collections::BTreeMap,
@@ -228,5 +229,12 @@ impl Replication for Fake {
     async fn beacon(&self, _from: Member, map_version: u64) -> Result<(Member, u64), StorageError> {
         self.gate().await?;
         Ok((Member { node: NodeId(9), incarnation: Incarnation(3) }, map_version + 1))
+    }
+
+    /// Stops those of even epochs.
+    async fn stop_reads(&self, request: StopReads) -> Result<Vec<ShardId>, StorageError> {
+        self.gate().await?;
+        let even = request.shards.into_iter().filter(|(_, epoch)| epoch.0.is_multiple_of(2));
+        Ok(even.map(|(shard, _)| shard).collect())
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use headwater_proto::{
     BodyEnd, BodyPiece, BodyPieces, Follow, GetReply, GetRequest, HeadReply, ListReply, ListRequest,
-    ObjectBody, Preconditions, PutRequest, Replicate, ReplicateCommit, StorageError,
+    ObjectBody, Preconditions, PutRequest, Replicate, ReplicateCommit, StopReads, StorageError,
 };
 use headwater_types::{
     ByteRange, Digest, Epoch, Incarnation, Member, NodeId, ObjectMeta, RequestId, ShardId,
@@ -288,4 +288,8 @@ async fn a_refusal_ends_the_body(h: &Harness) {
 async fn beacons(h: &Harness) {
     let member = |node, incarnation| Member { node: NodeId(node), incarnation: Incarnation(incarnation) };
     assert_eq!(h.replication.beacon(member(1, 1), 41).await, Ok((member(9, 3), 42)));
+    let shards = ShardId::all().map(|shard| (shard, Epoch(shard.get().into()))).collect();
+    let request = StopReads { from: member(1, 1), to: member(9, 3), shards };
+    let stopped = h.replication.stop_reads(request).await.unwrap();
+    assert!(stopped.into_iter().eq(ShardId::all().filter(|shard| shard.get().is_multiple_of(2))));
 }

@@ -2,12 +2,24 @@
 
 use headwater_telemetry::LogConfig;
 use headwater_types::{ZoneName, limits};
-use serde::Deserialize;
-use std::{net::SocketAddr, path::Path};
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use super::{AccessLogTarget, ConfigError, id, log::AccessLogLow, read, socket, value, voters};
+use super::{
+    AccessLogTarget, AdminReady, ConfigError, admin::AdminLow, dump::redacted, id, log::AccessLogLow, read,
+    socket, value, voters,
+};
 
-#[derive(Debug, Deserialize)]
+/// A watch says something every half a second and is given up after three: less would refuse keys at every hiccup.
+const STALENESS_S_MIN: u64 = 5;
+
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Low {
     id: u64,
@@ -15,8 +27,14 @@ struct Low {
     listen: String,
     admin_listen: String,
     meta: Vec<String>,
+    data_dir: Option<PathBuf>,
+    auth_max_staleness_s: Option<u64>,
+    #[serde(default)]
+    trusted_proxies: Vec<String>,
     #[serde(default = "ingest_default")]
     ingest_budget_bytes: u64,
+    #[serde(default)]
+    admin: AdminLow,
     #[serde(default)]
     log: LogConfig,
     #[serde(default)]
@@ -25,6 +43,12 @@ struct Low {
 
 fn ingest_default() -> u64 {
     512 << 20
+}
+
+fn network(text: &String) -> Result<IpNet, ConfigError> {
+    let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    let allowed = "a network such as 10.0.0.0/8, or an address";
+    text.parse().ok().or_else(address).ok_or_else(|| value("trusted_proxies", text, allowed))
 }
 
 /// A frontend, ready to be built.
@@ -36,12 +60,20 @@ pub struct FrontendReady {
     pub zone: ZoneName,
     /// The data plane.
     pub listen: SocketAddr,
-    /// Health, metrics and the watch page.
+    /// Health, metrics, the watch page and the admin API.
     pub admin_listen: SocketAddr,
     /// Metadata voters.
     pub meta: Vec<String>,
+    /// Where the last state of the metadata is kept, so that it starts while no voter answers.
+    pub data_dir: Option<PathBuf>,
+    /// Every key is refused once the metadata has not been heard for this long; `None`: never.
+    pub auth_max_staleness: Option<Duration>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// Memory for bodies of writes that are not answered yet, in bytes.
     pub ingest_budget_bytes: u64,
+    /// The admin API.
+    pub admin: AdminReady,
     /// Logs.
     pub log: LogConfig,
     /// Access log.
@@ -51,10 +83,24 @@ pub struct FrontendReady {
 impl FrontendReady {
     /// Reads and validates a file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let low: Low = read("frontend", path)?;
+        Self::ready(read("frontend", path)?)
+    }
+
+    /// What a valid file means, without its secrets.
+    pub(super) fn effective(path: &Path) -> Result<Value, ConfigError> {
+        Self::ready(read("frontend", path)?)?;
+        redacted(&read::<Low>("frontend", path)?)
+    }
+
+    fn ready(low: Low) -> Result<Self, ConfigError> {
         if low.ingest_budget_bytes < limits::OBJECT_BYTES_DEFAULT {
             let allowed = format!("at least one object of {} bytes", limits::OBJECT_BYTES_DEFAULT);
             return Err(value("ingest_budget_bytes", low.ingest_budget_bytes, allowed));
+        }
+        let staleness = low.auth_max_staleness_s;
+        if let Some(given) = staleness.filter(|seconds| *seconds < STALENESS_S_MIN) {
+            let allowed = format!("at least {STALENESS_S_MIN} seconds, or left out for no limit");
+            return Err(value("auth_max_staleness_s", given, allowed));
         }
         Ok(Self {
             id: id(low.id)?,
@@ -62,7 +108,11 @@ impl FrontendReady {
             listen: socket("listen", &low.listen)?,
             admin_listen: socket("admin_listen", &low.admin_listen)?,
             meta: voters(&low.meta)?,
+            data_dir: low.data_dir,
+            auth_max_staleness: staleness.map(Duration::from_secs),
+            trusted_proxies: low.trusted_proxies.iter().map(network).collect::<Result<_, _>>()?,
             ingest_budget_bytes: low.ingest_budget_bytes,
+            admin: low.admin.ready()?,
             log: low.log,
             access_log: low.access_log.ready(),
         })

@@ -1,9 +1,9 @@
 //! `[access_log]`. `[log]` is the telemetry's own.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AccessLogLow {
     path: Option<String>,

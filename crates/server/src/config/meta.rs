@@ -2,29 +2,39 @@
 
 use headwater_telemetry::LogConfig;
 use headwater_types::NamespaceName;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
-use super::{ConfigError, id, read, socket, value};
+use super::{
+    AdminReady, BackupReady, ConfigError, admin::AdminLow, backup::BackupLow, dump::redacted, host_port, id,
+    read, socket, value,
+};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Low {
     id: u64,
     data_dir: PathBuf,
     listen: String,
+    advertise: Option<String>,
     admin_listen: String,
     #[serde(default)]
     bootstrap: bool,
+    #[serde(default)]
+    join: Vec<String>,
     first_start: Option<FirstStartLow>,
+    backup: Option<BackupLow>,
+    #[serde(default)]
+    admin: AdminLow,
     #[serde(default)]
     log: LogConfig,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FirstStartLow {
     namespace: String,
@@ -40,12 +50,20 @@ pub struct MetaReady {
     pub data_dir: PathBuf,
     /// gRPC.
     pub listen: SocketAddr,
-    /// Health and metrics.
+    /// Health, metrics and the admin API.
     pub admin_listen: SocketAddr,
-    /// Makes a new group if the data directory is empty.
+    /// Where the other voters reach `listen`: a name that stays, as membership remembers it.
+    pub advertise: String,
+    /// Makes a new group if the data directory is empty. One voter of a cluster has it, once.
     pub bootstrap: bool,
+    /// Members that are asked to take this voter in.
+    pub join: Vec<String>,
     /// What the first start of a small installation makes.
     pub first_start: Option<FirstStart>,
+    /// Regular backups, made by whichever voter leads; `None`: none.
+    pub backup: Option<BackupReady>,
+    /// The admin API.
+    pub admin: AdminReady,
     /// Logs.
     pub log: LogConfig,
 }
@@ -62,7 +80,16 @@ pub struct FirstStart {
 impl MetaReady {
     /// Reads and validates a file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let low: Low = read("meta", path)?;
+        Self::ready(read("meta", path)?)
+    }
+
+    /// What a valid file means, without its secrets.
+    pub(super) fn effective(path: &Path) -> Result<Value, ConfigError> {
+        Self::ready(read("meta", path)?)?;
+        redacted(&read::<Low>("meta", path)?)
+    }
+
+    fn ready(low: Low) -> Result<Self, ConfigError> {
         let first_start = match low.first_start {
             None => None,
             Some(first) => Some(FirstStart {
@@ -71,14 +98,28 @@ impl MetaReady {
                 credentials_file: first.credentials_file,
             }),
         };
+        let advertise = low.advertise.unwrap_or_else(|| low.listen.clone());
+        let join = low.join.iter().map(|address| host_port("join", address)).collect::<Result<_, _>>()?;
         Ok(Self {
             id: id(low.id)?,
             data_dir: low.data_dir,
             listen: socket("listen", &low.listen)?,
+            advertise: host_port("advertise", &advertise)?,
             admin_listen: socket("admin_listen", &low.admin_listen)?,
             bootstrap: low.bootstrap,
+            join,
             first_start,
+            backup: low.backup.map(BackupLow::ready).transpose()?,
+            admin: low.admin.ready()?,
             log: low.log,
         })
+    }
+
+    /// Adds members to ask, as the command line names them.
+    pub fn add_join(&mut self, addresses: Vec<String>) -> Result<(), ConfigError> {
+        for address in addresses {
+            self.join.push(host_port("join", &address)?);
+        }
+        Ok(())
     }
 }

@@ -3,13 +3,19 @@
 //! Read into a low form (what the file says), then validated into a ready form (what the role is built from). Every error
 //! names the key, what was given and what is allowed.
 
+mod admin;
+mod backup;
 mod bytes;
+mod dump;
 mod frontend;
 mod log;
 mod meta;
 mod node;
 
+pub use admin::AdminReady;
+pub use backup::BackupReady;
 pub use bytes::parse_bytes;
+pub use dump::{Role, dump};
 pub use frontend::FrontendReady;
 pub use log::AccessLogTarget;
 pub use meta::MetaReady;
@@ -45,6 +51,7 @@ fn read<T: DeserializeOwned>(role: &str, path: &Path) -> Result<T, ConfigError> 
         .separator("__")
         .list_separator(",")
         .with_list_parse_key("meta")
+        .with_list_parse_key("join")
         .try_parsing(true);
     let unreadable = |e: ::config::ConfigError| ConfigError::Unreadable(format!("{}: {e}", path.display()));
     Config::builder()

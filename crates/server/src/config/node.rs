@@ -2,18 +2,19 @@
 
 use headwater_telemetry::LogConfig;
 use headwater_types::{NodeId, ZoneName};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
-use super::{ConfigError, host_port, id, read, socket, value, voters};
+use super::{ConfigError, dump::redacted, host_port, id, read, socket, value, voters};
 
 /// The smallest hot capacity that makes sense: a few of the largest objects that a namespace allows by default.
 const HOT_CAPACITY_MIN: u64 = 64 << 20;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Low {
     id: u64,
@@ -41,7 +42,7 @@ pub struct NodeReady {
     pub id: NodeId,
     /// Where it stands.
     pub zone: ZoneName,
-    /// Its identity, and its volumes once there are any.
+    /// Its identity and the last state of the metadata.
     pub data_dir: PathBuf,
     /// gRPC.
     pub listen: SocketAddr,
@@ -62,7 +63,16 @@ pub struct NodeReady {
 impl NodeReady {
     /// Reads and validates a file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let low: Low = read("node", path)?;
+        Self::ready(read("node", path)?)
+    }
+
+    /// What a valid file means, without its secrets.
+    pub(super) fn effective(path: &Path) -> Result<Value, ConfigError> {
+        Self::ready(read("node", path)?)?;
+        redacted(&read::<Low>("node", path)?)
+    }
+
+    fn ready(low: Low) -> Result<Self, ConfigError> {
         if low.hot_capacity_bytes < HOT_CAPACITY_MIN {
             let allowed = format!("at least {HOT_CAPACITY_MIN} bytes");
             return Err(value("hot_capacity_bytes", low.hot_capacity_bytes, allowed));

@@ -6,10 +6,11 @@ use headwater_frontend::{
     Frontend, FrontendConfig, FrontendParts,
     net::{self, NetConfig, NetMetrics},
 };
-use headwater_meta::{MetaCache, MetaStore, grpc::MetaGrpcClient};
+use headwater_meta::{MetaCache, MetaStore, grpc::MetaGrpcClient, reporter};
 use headwater_proto::directory::{Directory, GrpcDirectory};
 use headwater_telemetry::{AccessLog, MetricsRegistry, Readiness};
-use headwater_types::{Clock, Rng, ZoneName};
+use headwater_types::{Clock, KeyId, Rng, UnixMillis, ZoneName};
+use ipnet::IpNet;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -17,7 +18,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{admin, system};
+use super::{admin, follow, system};
 use crate::{
     config::{AccessLogTarget, FrontendReady},
     stop,
@@ -37,34 +38,48 @@ pub async fn run(mut config: FrontendReady) -> Result<()> {
     let watcher = format!("frontend-{}", config.id);
     let store: Arc<dyn MetaStore> =
         Arc::new(MetaGrpcClient::new(&config.meta, &watcher, clock.clone(), rng.clone())?);
-    let (cache, following) = MetaCache::follow(store, clock.clone(), rng.clone());
+    let (cache, following) =
+        follow(store.clone(), config.data_dir.as_deref(), clock.clone(), rng.clone()).await?;
+    let directory: Arc<dyn Directory> = Arc::new(GrpcDirectory::new());
+    let api = admin::api(
+        std::mem::take(&mut config.admin),
+        (store.clone(), cache.clone()),
+        directory.clone(),
+        (clock.clone(), rng.clone()),
+    )?;
     let access_log = access_log(&config.access_log, &metrics)?;
     let plane = DataPlane {
         listen: config.listen,
         zone: Some(config.zone.clone()),
         ingest_budget_bytes: config.ingest_budget_bytes,
         drain: Duration::from_secs(15),
+        trusted_proxies: std::mem::take(&mut config.trusted_proxies),
+        auth_max_staleness: config.auth_max_staleness,
+        name: watcher,
+        store,
         cache: cache.clone(),
-        directory: Arc::new(GrpcDirectory::new()),
+        directory,
         clock,
         rng,
         access_log: access_log.clone(),
     };
-    let (address, serving) = plane.start(&metrics, stop.clone()).await?;
+    let RunningPlane { address, serving, reporting } = plane.start(&metrics, stop.clone()).await?;
     let data_url = Some(format!("http://{address}"));
-    let state = AdminState { cache: Some(cache.clone()), metrics, readiness, data_url };
+    let state = AdminState { cache: Some(cache.clone()), metrics, readiness, data_url, api: Some(api) };
     let admin = admin::start(config.admin_listen, state, stop.clone()).await?;
 
     tokio::select! {
         () = map(&cache) => {
             has_map.ready();
-            tracing::info!(id = config.id, listen = %address, admin = %admin.address, "frontend is ready");
+            let auth_max_staleness = config.auth_max_staleness;
+            tracing::info!(id = config.id, listen = %address, admin = %admin.address, ?auth_max_staleness, "frontend is ready");
         }
         () = stop.cancelled() => {}
     }
     stop.cancelled().await;
     has_map.not_ready("stopping");
     serving.await??;
+    reporting.abort();
     following.abort();
     access_log.shutdown();
     admin.stopped().await
@@ -115,6 +130,14 @@ pub struct DataPlane {
     pub ingest_budget_bytes: u64,
     /// How long requests that are under way may take once it stops.
     pub drain: Duration,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Keys are refused once the metadata has not been heard for so long.
+    pub auth_max_staleness: Option<Duration>,
+    /// Role and id, as the metadata voters know it.
+    pub name: String,
+    /// The metadata voters.
+    pub store: Arc<dyn MetaStore>,
     /// The watched metadata.
     pub cache: Arc<MetaCache>,
     /// How nodes are reached.
@@ -127,22 +150,40 @@ pub struct DataPlane {
     pub access_log: AccessLog,
 }
 
+/// A data plane that serves.
+pub struct RunningPlane {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Ends when every connection is closed.
+    pub serving: JoinHandle<Result<()>>,
+    /// Tells the voters how far the copy of the metadata is and which keys are in use; to be aborted.
+    pub reporting: JoinHandle<()>,
+}
+
+/// The frontend's part of a report.
+#[derive(Debug)]
+struct KeysUsed(Arc<Frontend>);
+
+impl reporter::ReportExtras for KeysUsed {
+    fn take_keys_used(&self, _max: usize) -> Vec<(KeyId, UnixMillis)> {
+        self.0.keys_used()
+    }
+}
+
 impl DataPlane {
-    /// Binds and serves until `stop`. Returns where it listens and the task that serves.
-    pub async fn start(
-        self,
-        metrics: &MetricsRegistry,
-        stop: CancellationToken,
-    ) -> Result<(SocketAddr, JoinHandle<Result<()>>)> {
+    /// Binds and serves until `stop`.
+    pub async fn start(self, metrics: &MetricsRegistry, stop: CancellationToken) -> Result<RunningPlane> {
         let listener = listen(self.listen).with_context(|| format!("listen {}", self.listen))?;
         let address = listener.local_addr()?;
         let frontend = Frontend::new(FrontendParts {
             config: FrontendConfig {
                 zone: self.zone,
                 ingest_budget_bytes: self.ingest_budget_bytes,
+                trusted_proxies: self.trusted_proxies,
+                auth_max_staleness: self.auth_max_staleness,
                 ..FrontendConfig::default()
             },
-            cache: self.cache,
+            cache: self.cache.clone(),
             directory: self.directory,
             clock: self.clock.clone(),
             rng: self.rng,
@@ -155,11 +196,13 @@ impl DataPlane {
         });
         let net_config = NetConfig { drain_timeout: self.drain, ..NetConfig::default() };
         let clock = self.clock;
+        let extras = Arc::new(KeysUsed(frontend.clone()));
+        let reporting = tokio::spawn(reporter::run(self.store, self.cache, self.name, extras));
         let serving = tokio::spawn(async move {
             let drained = net::serve(listener, frontend, net_config, net_metrics, clock, stop).await?;
             tracing::info!(?drained, "data plane closed");
             Ok(())
         });
-        Ok((address, serving))
+        Ok(RunningPlane { address, serving, reporting })
     }
 }

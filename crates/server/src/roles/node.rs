@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use headwater_admin::AdminState;
-use headwater_meta::{MetaCache, MetaError, MetaStore, NodeRecord, grpc::MetaGrpcClient};
+use headwater_meta::{MetaError, MetaStore, NodeRecord, grpc::MetaGrpcClient};
 use headwater_node::{Identity, NodeConfig, NodeDeps, NodeMetrics, StartError, StorageNode, node};
 use headwater_proto::{
     directory::GrpcDirectory,
@@ -14,7 +14,7 @@ use headwater_types::Clock;
 use std::{sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 
-use super::{META_WAIT, admin, system};
+use super::{META_WAIT, admin, follow, system};
 use crate::{config::NodeReady, stop};
 
 /// Runs one until it is told to stop.
@@ -35,7 +35,7 @@ pub async fn run(mut config: NodeReady) -> Result<()> {
     let watcher = format!("node-{}", config.id);
     let store: Arc<dyn MetaStore> =
         Arc::new(MetaGrpcClient::new(&config.meta, &watcher, clock.clone(), rng.clone())?);
-    let (cache, following) = MetaCache::follow(store.clone(), clock.clone(), rng);
+    let (cache, following) = follow(store.clone(), Some(&config.data_dir), clock.clone(), rng).await?;
     let tier = HotTier::new(HotConfig::with_capacity(config.hot_capacity_bytes), clock.clone());
     let tier = Arc::new(tier);
     let node_metrics = metrics.register(|registry| {
@@ -58,7 +58,7 @@ pub async fn run(mut config: NodeReady) -> Result<()> {
         },
     );
     let expiry = tokio::spawn(tier.run_expiry());
-    let state = AdminState { cache: Some(cache.clone()), metrics, readiness, data_url: None };
+    let state = AdminState { cache: Some(cache.clone()), metrics, readiness, data_url: None, api: None };
     let admin = admin::start(config.admin_listen, state, stop.clone()).await?;
     let service = Arc::new(node::NodeService(node.clone()));
     let server = grpc::server_builder()
@@ -70,6 +70,7 @@ pub async fn run(mut config: NodeReady) -> Result<()> {
     tokio::select! {
         registered = register(store.as_ref(), clock.as_ref(), vec![node.record()]) => {
             cache.wait_for(registered?).await;
+            node.take_part(store.clone());
             in_map.ready();
             let member = node.member();
             tracing::info!(%member, zone = %config.zone, listen = %config.listen, admin = %admin.address, "storage node is ready");

@@ -2,7 +2,7 @@
 //!
 //! Pure: no lock, no clock. [`super::HotTier`] carries each decision over into the map that readers see.
 
-use headwater_types::{NamespaceId, ObjectId, UnixMillis, Version};
+use headwater_types::{NamespaceId, ObjectId, ShardId, UnixMillis, Version, limits::SHARD_COUNT};
 use std::{
     cmp::{Ordering, Reverse},
     collections::{BTreeMap, BTreeSet},
@@ -28,6 +28,8 @@ pub(super) struct Ledger {
     spaces: BTreeMap<NamespaceId, Space>,
     /// What expires when: one entry a record, however often it is overwritten and however long it lives.
     expiry: BTreeSet<(UnixMillis, ObjectId)>,
+    /// Records and tombstones by shard.
+    by_shard: Vec<u64>,
 }
 
 impl Ledger {
@@ -37,11 +39,32 @@ impl Ledger {
             pinned: 0,
             spaces: BTreeMap::new(),
             expiry: BTreeSet::new(),
+            by_shard: vec![0; usize::from(SHARD_COUNT)],
         }
     }
 
     pub fn used_bytes(&self) -> u64 {
         self.stats.used_bytes
+    }
+
+    pub fn capacity_bytes(&self) -> u64 {
+        self.stats.capacity_bytes
+    }
+
+    /// Whether a record or tombstone of the shard is in the books.
+    pub fn holds(&self, shard: ShardId) -> bool {
+        self.by_shard[shard.index()] > 0
+    }
+
+    /// Takes at most `max` records of a shard out. Looks at every record, unless the shard has none.
+    pub fn discard(&mut self, shard: ShardId, max: usize) -> Vec<Arc<Record>> {
+        if !self.holds(shard) {
+            return Vec::new();
+        }
+        let records = self.spaces.values().flat_map(|space| space.index().values());
+        let of_shard = records.filter(|record| record.shard == shard).take(max);
+        let objects: Vec<ObjectId> = of_shard.map(|record| record.object.clone()).collect();
+        objects.iter().filter_map(|object| self.unlink(object)).collect()
     }
 
     pub fn stats(&self) -> HotStats {
@@ -172,6 +195,7 @@ impl Ledger {
             class.used_bytes += cost;
         }
         self.expiry.insert((record.meta.expires_at, record.object.clone()));
+        self.by_shard[record.shard.index()] += 1;
         self.spaces.entry(record.object.namespace).or_default().link(record, cost);
     }
 
@@ -179,6 +203,7 @@ impl Ledger {
         let (record, cost) = self.spaces.get_mut(&object.namespace)?.unlink(&object.key)?;
         self.forget_if_idle(object.namespace);
         self.expiry.remove(&(record.meta.expires_at, record.object.clone()));
+        self.by_shard[record.shard.index()] -= 1;
         self.stats.used_bytes -= cost;
         if record.tombstone {
             self.stats.tombstones -= 1;
@@ -209,6 +234,7 @@ impl Ledger {
         assert_eq!(records().filter(|r| r.tombstone).map(|r| r.cost()).sum::<u64>(), self.pinned);
         assert!(self.stats.used_bytes <= self.stats.capacity_bytes);
         assert!(!self.spaces.values().any(Space::is_idle));
+        assert_eq!(self.by_shard.iter().sum::<u64>(), records().count() as u64);
         self.expiry.len()
     }
 }

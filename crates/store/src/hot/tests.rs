@@ -305,3 +305,15 @@ fn bounds_hold_at_every_moment_and_readers_keep_their_bytes() {
     tier.assert_consistent();
     assert!(tier.stats().evicted() > 1000);
 }
+
+#[test]
+fn a_shard_of_more_records_than_one_lock_removes_is_discarded() {
+    let (tier, _) = tier(64 << 20);
+    for n in 0..REMOVALS_PER_LOCK + 1 {
+        apply(&tier, sample(&format!("k{n}"), 0).shard(5));
+    }
+    apply(&tier, sample("kept", 0).shard(6));
+    Tier::discard(tier.as_ref(), ShardId::new(5).unwrap());
+    assert_eq!(tier.assert_consistent(), 1);
+    assert_eq!(keys(&tier, NAMESPACE), ["kept"]);
+}

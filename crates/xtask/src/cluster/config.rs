@@ -16,9 +16,15 @@ pub struct Meta {
     pub listen: SocketAddr,
     /// Health and metrics.
     pub admin_listen: SocketAddr,
+    /// Where the other voters reach `listen`.
+    pub advertise: SocketAddr,
     /// Whether this voter forms the group.
     pub bootstrap: bool,
-    pub first_start: FirstStart,
+    /// Voters that take this one in, or that the founder asks whether there is a group already.
+    pub join: Vec<SocketAddr>,
+    /// The founder's alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_start: Option<FirstStart>,
     pub log: Log,
 }
 

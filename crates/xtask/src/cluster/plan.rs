@@ -69,8 +69,8 @@ pub struct Plan {
 impl Plan {
     /// How many addresses [`Plan::new`] needs.
     pub fn addresses(options: &Options) -> anyhow::Result<usize> {
-        if options.meta != 1 {
-            bail!("--meta {}: only 1 voter is supported", options.meta);
+        if ![1, 3, 5].contains(&options.meta) {
+            bail!("--meta {}: 1, 3 or 5 voters", options.meta);
         }
         if !(1..=16).contains(&options.nodes_per_zone) || !(1..=16).contains(&options.frontends) {
             bail!("--nodes-per-zone and --frontends: 1 to 16 each");
@@ -86,25 +86,25 @@ impl Plan {
         let mut pair = || addresses.next().zip(addresses.next()).context("too few addresses");
 
         let mut processes = Vec::new();
-        let (listen, admin) = pair()?;
-        let voters = vec![listen];
-        let meta = Meta {
-            id: 1,
-            data_dir: dir.join("meta-1"),
-            listen,
-            admin_listen: admin,
-            bootstrap: true,
-            first_start: FirstStart { namespace: NAMESPACE, credentials_file: credentials.clone() },
-            log: log.clone(),
-        };
-        processes.push(Planned {
-            role: Role::Meta,
-            id: 1,
-            zone: None,
-            listen,
-            admin,
-            config: toml::to_string(&meta)?,
-        });
+        let pairs = (0..options.meta).map(|_| pair()).collect::<anyhow::Result<Vec<_>>>()?;
+        let voters: Vec<SocketAddr> = pairs.iter().map(|(listen, _)| *listen).collect();
+        for (id, (listen, admin)) in (1..).zip(pairs) {
+            let founder = id == 1;
+            let first_start = FirstStart { namespace: NAMESPACE, credentials_file: credentials.clone() };
+            let meta = Meta {
+                id,
+                data_dir: dir.join(format!("meta-{id}")),
+                listen,
+                admin_listen: admin,
+                advertise: listen,
+                bootstrap: founder,
+                join: voters.iter().copied().filter(|voter| *voter != listen).collect(),
+                first_start: founder.then_some(first_start),
+                log: log.clone(),
+            };
+            let config = toml::to_string(&meta)?;
+            processes.push(Planned { role: Role::Meta, id, zone: None, listen, admin, config });
+        }
 
         for (id, zone) in (1..).zip(spread(options.nodes_per_zone * ZONES.len())) {
             let (listen, admin) = pair()?;
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     fn options(meta: usize, nodes_per_zone: usize, frontends: usize) -> Options {
-        let log = "info,openraft=warn".to_owned();
+        let log = "info,openraft=error".to_owned();
         Options { dir: "/d".into(), meta, nodes_per_zone, frontends, release: false, headwater: None, log }
     }
 
@@ -189,8 +189,26 @@ mod tests {
     }
 
     #[test]
+    fn one_voter_founds_and_the_others_join_it() {
+        let options = options(3, 1, 1);
+        let count = u16::try_from(Plan::addresses(&options).unwrap()).unwrap();
+        let addresses = (0..count).map(|port| SocketAddr::from(([127, 0, 0, 1], 20_000 + port))).collect();
+        let plan = Plan::new(&options, Path::new("/d"), addresses).unwrap();
+        let configs: Vec<toml::Table> =
+            plan.processes.iter().map(|process| process.config.parse().unwrap()).collect();
+        let founders: Vec<_> = configs[..3].iter().map(|c| c["bootstrap"].as_bool().unwrap()).collect();
+        assert_eq!(founders, [true, false, false]);
+        assert!(configs[0].contains_key("first_start") && !configs[1].contains_key("first_start"));
+        let join: Vec<_> = configs[2]["join"].as_array().unwrap().iter().filter_map(|a| a.as_str()).collect();
+        assert_eq!(join, ["127.0.0.1:20000", "127.0.0.1:20002"]);
+        assert_eq!(configs[3]["meta"].as_array().unwrap().len(), 3, "nodes are told of all");
+    }
+
+    #[test]
     fn refuses_what_it_cannot_lay_out() {
-        for (meta, nodes, frontends) in [(0, 1, 1), (3, 1, 1), (1, 0, 1), (1, 17, 1), (1, 1, 0), (1, 1, 17)] {
+        for (meta, nodes, frontends) in
+            [(0, 1, 1), (2, 1, 1), (7, 1, 1), (1, 0, 1), (1, 17, 1), (1, 1, 0), (1, 1, 17)]
+        {
             assert!(Plan::addresses(&options(meta, nodes, frontends)).is_err());
         }
         assert!(Plan::addresses(&options(1, 16, 16)).is_ok());

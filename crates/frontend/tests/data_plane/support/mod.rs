@@ -10,14 +10,14 @@ use headwater_frontend::{
     net::{ConnInfo, ConnectionId, Handler, Protocol},
 };
 use headwater_meta::{
-    KeyRecord, MetaCache, NamespaceRecord, NamespaceSettings, NodeRecord, Permission, ShardEntry, State,
-    WatchEvent, secret,
+    KeyRecord, MetaCache, NamespaceRecord, NamespaceSettings, NodeRecord, NodeState, Permission, ShardEntry,
+    SigningKeyRecord, State, WatchEvent, secret,
 };
 use headwater_proto::{Directory, Replication, Storage};
 use headwater_telemetry::AccessLog;
 use headwater_types::{
     ApiKey, Epoch, Incarnation, Member, NamespaceId, NamespaceName, NodeId, SeededRng, ShardId, UnixMillis,
-    ZoneName,
+    ZoneName, signing::SigningKey,
 };
 use http::{HeaderMap, Method, Request, Response, StatusCode, header::CONTENT_LENGTH};
 use http_body_util::BodyExt;
@@ -99,6 +99,7 @@ impl Bench {
             updated_at: UnixMillis(0),
             version: 1,
             settings,
+            blocked: Vec::new(),
         };
         state.namespaces.insert(NAMESPACE, Arc::new(record));
         let mut key = |namespace, permission, prefix: Option<&str>| {
@@ -111,6 +112,8 @@ impl Bench {
                 prefix: prefix.map(str::to_owned),
                 created_at: UnixMillis(0),
                 expires_at: None,
+                cidrs: Vec::new(),
+                digest: None,
                 version: 1,
             };
             state.keys.insert(key.id.clone(), Arc::new(record));
@@ -126,6 +129,8 @@ impl Bench {
                 incarnation: Incarnation(1),
                 zone: ZoneName::parse(zone).unwrap(),
                 address: format!("node-{id}:1"),
+                hot_capacity_bytes: 0,
+                state: NodeState::Active,
             };
             state.nodes.insert(node.id, node);
         }
@@ -151,10 +156,31 @@ impl Bench {
 
     /// The map names another head, in a new epoch.
     pub fn fail_over(&self, head: u64, epoch: u64) {
+        self.change(|state| set_heads(state, head, epoch));
+    }
+
+    /// The metadata changes.
+    pub fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = State::clone(&self.cache.state());
         state.version += 1;
-        set_heads(&mut state, head, epoch);
+        change(&mut state);
         assert!(self.cache.apply(WatchEvent::Snapshot(Box::new(state))));
+    }
+
+    /// Makes a signing key of the namespace.
+    pub fn signing_key(&self) -> SigningKey {
+        let key = SigningKey::generate(&SeededRng::new(77));
+        let record = SigningKeyRecord {
+            id: key.id.clone(),
+            namespace: NAMESPACE,
+            secret: key.reveal(),
+            created_at: UnixMillis(0),
+            version: 1,
+        };
+        self.change(|state| {
+            state.signing_keys.insert(key.id.clone(), Arc::new(record));
+        });
+        key
     }
 
     /// Sends a request as it is.

@@ -4,7 +4,7 @@ use headwater_types::{Epoch, NodeId, limits::SHARD_COUNT};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
-use super::{LIMIT, map, single, start};
+use super::{LIMIT, map, read, single, start};
 use crate::{
     command::{Command, Outcome},
     raft::{RaftMeta, RaftMetaConfig, placement_worker},
@@ -33,14 +33,14 @@ async fn two_nodes_lead_to_a_map_and_a_restart_to_no_other() {
     // Another map would begin at epoch 1 again, and with the node that is new.
     register(&meta, node(1, 2, "a")).await;
     register(&meta, node(3, 1, "b")).await;
-    let before = meta.linearizable_read(LIMIT).await.unwrap();
+    let before = read(&meta).await;
     assert!(before.shards.values().all(|entry| entry.epoch == Epoch(2)));
     meta.shutdown().await;
 
     let meta = single(dir.path()).await;
     let worker = placement_worker::run(Arc::downgrade(&meta), Duration::ZERO);
     timeout(LIMIT, worker).await.expect("nothing to do");
-    let after = meta.linearizable_read(LIMIT).await.unwrap();
+    let after = read(&meta).await;
     assert_eq!(State { version: before.version, ..after }, before);
     meta.shutdown().await;
 }
@@ -53,7 +53,7 @@ async fn a_restart_makes_the_map_that_was_not_made_before() {
     let meta = start(config).await;
     register(&meta, node(1, 1, "a")).await;
     register(&meta, node(2, 1, "b")).await;
-    assert!(meta.linearizable_read(LIMIT).await.unwrap().shards.is_empty());
+    assert!(read(&meta).await.shards.is_empty());
     meta.shutdown().await;
     let meta = single(dir.path()).await;
     map(meta.clone(), LIMIT).await;

@@ -6,7 +6,7 @@ use redb::Durability;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
-use super::{LIMIT, create_namespace, map, single, start};
+use super::{LIMIT, create_namespace, map, read, single, start};
 use crate::{
     bootstrap::issue_key,
     command::{Command, Outcome},
@@ -30,7 +30,7 @@ async fn a_restart_keeps_everything_and_watches_go_on() {
     let seen = meta.propose(Command::RegisterNodes { nodes }, LIMIT).await.unwrap().version;
     map(meta.clone(), LIMIT).await;
     meta.propose(create_namespace("vod"), LIMIT).await.unwrap();
-    let before = meta.linearizable_read(LIMIT).await.unwrap();
+    let before = read(&meta).await;
     let mut watch = meta.watch(before.version).await.unwrap();
     meta.shutdown().await;
     while let Some(event) = watch.next().await {
@@ -38,7 +38,7 @@ async fn a_restart_keeps_everything_and_watches_go_on() {
     }
 
     let meta = single(dir.path()).await;
-    let after = meta.linearizable_read(LIMIT).await.unwrap();
+    let after = read(&meta).await;
     assert!(after.version >= before.version);
     assert_eq!(State { version: before.version, ..after }, before);
 
@@ -69,12 +69,12 @@ async fn a_restart_from_a_snapshot_ignores_a_torn_one() {
     let purged =
         meta.raft.wait(Some(LIMIT)).metrics(|m| m.purged.is_some_and(|id| id.index >= 10), "purged").await;
     let purged = purged.unwrap().purged.unwrap().index;
-    let before = meta.linearizable_read(LIMIT).await.unwrap();
+    let before = read(&meta).await;
     meta.shutdown().await;
 
     std::fs::write(dir.path().join("snapshot.json.tmp"), "{\"format\":1,\"val").unwrap();
     let meta = start(config()).await;
-    let after = meta.linearizable_read(LIMIT).await.unwrap();
+    let after = read(&meta).await;
     assert_eq!(State { version: before.version, ..after }, before);
     assert!(!dir.path().join("snapshot.json.tmp").exists());
     let first = meta.watch(purged - 1).await.unwrap().next().await.unwrap().unwrap();
@@ -107,7 +107,7 @@ async fn a_proposal_out_of_time_is_unknown_and_may_be_repeated() {
     holder.await.unwrap().unwrap();
     let again = meta.propose(create_namespace("live"), LIMIT).await.unwrap();
     assert!(matches!(&again.outcome, Outcome::Refused { code, .. } if code == "exists"), "{again:?}");
-    assert_eq!(meta.linearizable_read(LIMIT).await.unwrap().namespaces.len(), 1);
+    assert_eq!(read(&meta).await.namespaces.len(), 1);
     let huge = Command::RevokeKey {
         id: headwater_types::KeyId("x".repeat(crate::limits::COMMAND_BYTES_MAX).into()),
     };
@@ -124,7 +124,7 @@ async fn a_voter_without_bootstrap_waits_and_another_voters_directory_is_refused
     let waiting = RaftMeta::start(RaftMetaConfig::new(1, dir.path()), clock.clone()).await.unwrap();
     let ready = waiting.ready(Duration::from_millis(50)).await;
     assert!(matches!(ready, Err(MetaError::Unavailable(_))), "{ready:?}");
-    let refused = waiting.propose(create_namespace("live"), LIMIT).await;
+    let refused = waiting.propose(create_namespace("live"), Duration::from_millis(100)).await;
     assert!(matches!(refused, Err(MetaError::Unavailable(_))), "{refused:?}");
     assert_eq!(waiting.membership().await.unwrap().leader, None);
     waiting.shutdown().await;

@@ -4,6 +4,7 @@ use openraft::{
     StorageIOError,
     testing::{StoreBuilder, Suite},
 };
+use std::sync::Arc;
 use tempfile::TempDir;
 
 use crate::{
@@ -25,7 +26,7 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for Builder {
         let dir = tempfile::tempdir().map_err(|e| StorageIOError::write(&e))?;
         let db = LogDb::open(&dir.path().join("raft.redb")).map_err(|e| StorageIOError::write(&e))?;
         let (file, snapshot) = SnapshotFile::open(dir.path()).map_err(|e| StorageIOError::write(&e))?;
-        let machine = StateMachine::new(Hub::new(), file, snapshot, None, MetaMetrics::new());
+        let machine = StateMachine::new(Hub::new(), file, snapshot, None, MetaMetrics::new(), Arc::default());
         Ok((dir, LogStore::new(db), machine))
     }
 }

@@ -5,7 +5,7 @@ use headwater_types::{ApiKey, KeyId, NamespaceId, NamespaceName, SeededRng, Ttl,
 use super::{apply, encoded, refusal};
 use crate::{
     command::{Command, Outcome},
-    limits::{REVOKED_KEYS_MAX, SETTINGS_LIST_MAX, SETTINGS_TEXT_BYTES_MAX},
+    limits::{REVOKED_KEYS_MAX, SETTINGS_LIST_MAX, SETTINGS_TEXT_BYTES_MAX, WRITE_DEADLINE_MS_MAX},
     records::{NamespaceSettings, Permission, Rule},
     refusal as code, secret,
     state::State,
@@ -33,6 +33,8 @@ fn key(seed: u64, namespace: Option<NamespaceId>, permission: Permission, prefix
         permission,
         prefix: prefix.map(str::to_owned),
         expires_at: None,
+        cidrs: Vec::new(),
+        digest: None,
     }
 }
 
@@ -62,6 +64,9 @@ fn settings_at_their_limits_and_one_past() {
         (NamespaceSettings { max_object_bytes: OBJECT_BYTES_MAX, ..base() }, true),
         (NamespaceSettings { max_object_bytes: OBJECT_BYTES_MAX + 1, ..base() }, false),
         (NamespaceSettings { max_object_bytes: 0, ..base() }, false),
+        (NamespaceSettings { write_deadline_ms: WRITE_DEADLINE_MS_MAX, ..base() }, true),
+        (NamespaceSettings { write_deadline_ms: WRITE_DEADLINE_MS_MAX + 1, ..base() }, false),
+        (NamespaceSettings { write_deadline_ms: 0, ..base() }, false),
         (NamespaceSettings { default_ttl: ttl(60), max_ttl: ttl(60), ..base() }, true),
         (NamespaceSettings { default_ttl: ttl(61), max_ttl: ttl(60), ..base() }, false),
         (NamespaceSettings { ttl_rules: rules(SETTINGS_LIST_MAX, SETTINGS_TEXT_BYTES_MAX), ..base() }, true),
@@ -90,6 +95,8 @@ fn keys_are_made_once_and_stay_revoked() {
         permission: Permission::ReadOnly,
         prefix: None,
         expires_at: None,
+        cidrs: Vec::new(),
+        digest: None,
     };
     assert_eq!(refusal(&apply(&mut state, other_secret)), Some(code::EXISTS));
 

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{apply, create_map, node, refusal};
+use super::{apply, create_map, invariants, node, refusal};
 use crate::{
     command::{Command, Outcome},
     placement,
@@ -124,25 +124,6 @@ fn of_a_move_that_restarts_as_a_whole_only_one_a_zone_is_in_sync() {
     assert_eq!((&entry.syncing[..], &entry.retiring[..]), (&[member(3, 2)][..], &[member(9, 1)][..]));
 }
 
-fn check_invariants(before: &State, after: &State) {
-    for (shard, entry) in &after.shards {
-        let members: Vec<Member> = entry.writers().chain(entry.retiring.iter().copied()).collect();
-        assert!(!entry.insync.is_empty(), "shard {shard}: nobody in sync");
-        assert!(entry.serves(entry.head), "shard {shard}: the head is not in sync");
-        let nodes: BTreeSet<NodeId> = members.iter().map(|m| m.node).collect();
-        assert_eq!(nodes.len(), members.len(), "shard {shard}: a member twice");
-        for m in &members {
-            assert_eq!(after.nodes[&m.node].incarnation, m.incarnation, "shard {shard}: an old incarnation");
-        }
-        let zones: BTreeSet<_> = entry.insync.iter().map(|m| &after.nodes[&m.node].zone).collect();
-        assert_eq!(zones.len(), entry.insync.len(), "shard {shard}: two in-sync members in one zone");
-        if let Some(old) = before.shards.get(shard) {
-            let changed = old.epoch.next() == entry.epoch;
-            assert!(changed || old == entry, "shard {shard}: changed without the next epoch");
-        }
-    }
-}
-
 /// Nodes as (id, how much the incarnation grows, another zone than before).
 fn registrations() -> impl Strategy<Value = Vec<Vec<(u64, u64, bool)>>> {
     let node = (1..=6_u64, 0..3_u64, prop::bool::weighted(0.1));
@@ -167,10 +148,10 @@ proptest! {
             } else {
                 prop_assert_eq!(&State { version: before.version, ..state.clone() }, &before);
             }
-            check_invariants(&before, &state);
+            invariants::check(&before, &state);
             if let Some(command) = placement::first_map(&state) {
                 prop_assert_eq!(apply(&mut state, command), Outcome::Done);
-                check_invariants(&before, &state);
+                invariants::check(&before, &state);
             }
         }
     }

@@ -1,12 +1,15 @@
 //! The same log gives the same bytes, and a snapshot of them the same state.
 
-use headwater_types::{KeyId, NamespaceId, NamespaceName, NodeId, ShardId, UnixMillis};
+use headwater_types::{
+    KeyId, NamespaceId, NamespaceName, NodeId, SeededRng, ShardId, UnixMillis, ZoneName,
+    signing::{SigningKey, SigningKeyId},
+};
 use proptest::{collection::vec, prelude::*};
 
 use super::{encoded, node};
 use crate::{
     command::{Command, NewShard},
-    records::{NamespaceSettings, Permission},
+    records::{NamespaceSettings, NodeState, Permission},
     state::State,
 };
 
@@ -30,6 +33,8 @@ fn command() -> impl Strategy<Value = Vec<u8>> {
                 permission: Permission::ReadWrite,
                 prefix: None,
                 expires_at: expires.map(UnixMillis),
+                cidrs: Vec::new(),
+                digest: None,
             }
         }),
         "[a-d]".prop_map(|id| Command::RevokeKey { id: KeyId(id.into()) }),
@@ -41,7 +46,40 @@ fn command() -> impl Strategy<Value = Vec<u8>> {
             Command::CreateMap { shards: ShardId::all().map(|id| (id, shard.clone())).collect() }
         }),
     ];
+    let command = prop_oneof![6 => command, 4 => later_command()];
     prop_oneof![9 => command.prop_map(encoded), 1 => Just(Vec::new()), 1 => Just(b"{\"format\":7}".to_vec())]
+}
+
+fn later_command() -> impl Strategy<Value = Command> {
+    let namespace = || (0..12_u64).prop_map(NamespaceId);
+    prop_oneof![
+        (namespace(), prop::option::of(0..12_u64))
+            .prop_map(|(id, expect_version)| Command::DeleteNamespace { id, expect_version }),
+        ("[a-d]", namespace(), 0..3_u64).prop_map(|(id, namespace, seed)| {
+            let secret = SigningKey::generate(&SeededRng::new(seed)).reveal();
+            Command::CreateSigningKey { id: SigningKeyId(id.into()), namespace, secret }
+        }),
+        "[a-d]".prop_map(|id| Command::RevokeSigningKey { id: SigningKeyId(id.into()) }),
+        (namespace(), "[a-b]?/?", any::<bool>()).prop_map(|(namespace, prefix, block)| Command::StartPurge {
+            namespace,
+            prefix,
+            block
+        }),
+        (0..20_u64, 1023..1025_u16, 0..3_u64).prop_map(|(id, shards_done, removed)| Command::PurgeProgress {
+            id,
+            shards_done,
+            removed
+        }),
+        (1..5_u64, any::<bool>()).prop_map(|(id, draining)| Command::SetNodeState {
+            node: NodeId(id),
+            state: if draining { NodeState::Draining } else { NodeState::Active },
+        }),
+        (1..5_u64).prop_map(|id| Command::RemoveNode { node: NodeId(id) }),
+        (0..3_usize, 0..3_usize).prop_map(|(expect, fenced)| {
+            let zone = |i: usize| ["a", "b"].get(i).map(|name| ZoneName::parse(name).unwrap());
+            Command::SetZoneVerdict { expect: zone(expect), fenced: zone(fenced) }
+        }),
+    ]
 }
 
 proptest! {

@@ -1,10 +1,11 @@
 //! Merges what members listed into one page. Pure.
 
-use headwater_proto::{ListEntry, ListReply};
+use crate::{ListEntry, ListReply};
 
 /// A page in byte order of names.
 #[derive(Debug, Default)]
-pub(super) struct Page {
+pub struct ListPage {
+    /// Names, at most as many as were asked for.
     pub entries: Vec<ListEntry>,
     /// There may be more after the last one.
     pub more: bool,
@@ -12,7 +13,7 @@ pub(super) struct Page {
 
 /// Merges replies about disjoint shards. A reply that says there is more knows nothing of the names after its last
 /// one, so the page ends at the first such end; a common prefix may be in several replies and is listed once.
-pub(super) fn merge(replies: Vec<ListReply>, limit: usize) -> Page {
+pub fn merge(replies: Vec<ListReply>, limit: usize) -> ListPage {
     let ends = replies.iter().filter(|reply| reply.more).filter_map(|reply| reply.entries.last());
     let horizon: Option<String> = ends.map(|entry| entry.name.clone()).min();
     let mut more = horizon.is_some();
@@ -26,7 +27,7 @@ pub(super) fn merge(replies: Vec<ListReply>, limit: usize) -> Page {
         entries.truncate(limit);
         more = true;
     }
-    Page { entries, more }
+    ListPage { entries, more }
 }
 
 #[cfg(test)]

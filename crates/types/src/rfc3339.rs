@@ -1,9 +1,9 @@
 //! Times in JSON: RFC 3339, UTC, milliseconds.
 
-use headwater_types::UnixMillis;
+use crate::UnixMillis;
 
 /// For example `2025-11-24T00:13:37.042Z`. Years beyond 9999 are written as they come.
-pub(crate) fn format(time: UnixMillis) -> String {
+pub fn format(time: UnixMillis) -> String {
     let (seconds, millis) = (time.0 / 1000, time.0 % 1000);
     let (year, month, day) = civil(seconds / 86_400);
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);

@@ -1,0 +1,54 @@
+//! The admin API: JSON under `/v1`, described by [`crate::openapi`].
+//!
+//! Handlers read the metadata as a quorum has it now, and change them by proposals; objects are asked of the nodes.
+
+pub mod auth;
+pub mod error;
+pub mod input;
+pub mod metadata;
+pub mod paging;
+
+pub(crate) mod audit_entries;
+pub(crate) mod channels;
+pub(crate) mod cluster;
+pub(crate) mod confirm;
+pub(crate) mod convert;
+pub(crate) mod keys;
+pub(crate) mod listing;
+pub(crate) mod meta_members;
+pub(crate) mod namespaces;
+pub(crate) mod new_key;
+pub(crate) mod nodes;
+pub(crate) mod objects;
+pub(crate) mod purges;
+pub(crate) mod routes;
+pub(crate) mod settings;
+pub(crate) mod shards;
+pub(crate) mod signing_keys;
+
+use headwater_meta::{MetaCache, MetaStore};
+use headwater_proto::Directory;
+use headwater_types::{Clock, Rng};
+use std::sync::Arc;
+
+use crate::audit::AuditLog;
+pub use auth::BootstrapToken;
+
+/// What the admin API is made from. A clone shares everything.
+#[derive(Debug, Clone)]
+pub struct AdminApi {
+    /// Where changes are proposed.
+    pub store: Arc<dyn MetaStore>,
+    /// A copy of the metadata that follows `store`.
+    pub cache: Arc<MetaCache>,
+    /// How nodes are reached, for listings of objects; without it these answer 503.
+    pub directory: Option<Arc<dyn Directory>>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness, for keys and request ids.
+    pub rng: Arc<dyn Rng>,
+    /// Where changes are written down.
+    pub audit: AuditLog,
+    /// A token that is valid beside the admin keys.
+    pub bootstrap_token: Option<BootstrapToken>,
+}

@@ -1,0 +1,150 @@
+//! Settings of namespaces as clients send them: whole, or as a merge patch (RFC 7396).
+
+use headwater_types::{CorsPolicy, NamespaceSettings};
+use serde_json::{Map, Value};
+
+use super::{
+    error::{ApiError, ApiResult},
+    input::{decode, only},
+};
+
+const CORS: &str = "cors";
+/// Lists of [`headwater_types::Rule`].
+const RULES: [&str; 2] = ["ttl_rules", "cache_control_rules"];
+
+/// Reads settings; what is left out has its default, what is not a setting is refused.
+pub fn parse(given: &Value) -> ApiResult<NamespaceSettings> {
+    check_fields(given)?;
+    decode("", given)
+}
+
+/// Settings with a merge patch applied: `null` sets a member back to its default.
+pub fn patched(current: &NamespaceSettings, patch: &Value) -> ApiResult<NamespaceSettings> {
+    check_fields(patch)?;
+    let mut document = to_value(current)?;
+    merge(&mut document, patch);
+    decode("", &document)
+}
+
+/// Refuses names that no setting has, at every level.
+fn check_fields(given: &Value) -> ApiResult<()> {
+    only("", given, fields(&to_value(&NamespaceSettings::default())?).keys())?;
+    let given = fields(given);
+    if let Some(cors) = given.get(CORS).filter(|cors| cors.is_object()) {
+        only(CORS, cors, fields(&to_value(&CorsPolicy::default())?).keys())?;
+    }
+    let rule = ["glob".to_owned(), "value".to_owned()];
+    for name in RULES {
+        let rules = given.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        for (at, element) in rules.iter().enumerate() {
+            only(&format!("{name}[{at}]"), element, &rule)?;
+        }
+    }
+    Ok(())
+}
+
+/// RFC 7396, section 2.
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let Value::Object(target) = target else { return };
+    for (name, value) in patch {
+        if value.is_null() {
+            target.remove(name);
+        } else {
+            merge(target.entry(name.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+fn to_value(document: &impl serde::Serialize) -> ApiResult<Value> {
+    serde_json::to_value(document).map_err(|e| ApiError::invalid("settings", e))
+}
+
+fn fields(value: &Value) -> Map<String, Value> {
+    value.as_object().cloned().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn merge_patches_of_the_rfc() {
+        // RFC 7396, appendix A.
+        for (original, patch, result) in [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
+            (json!({"a": "b"}), json!({"a": null}), json!({})),
+            (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
+            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "c"}), json!({"a": ["b"]}), json!({"a": ["b"]})),
+            (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
+            (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
+            (json!(["a", "b"]), json!(["c", "d"]), json!(["c", "d"])),
+            (json!({"a": "b"}), json!(["c"]), json!(["c"])),
+            (json!({"a": "foo"}), json!(null), json!(null)),
+            (json!({"a": "foo"}), json!("bar"), json!("bar")),
+            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
+            (json!([1, 2]), json!({"a": "b", "c": null}), json!({"a": "b"})),
+            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
+        ] {
+            let mut target = original.clone();
+            merge(&mut target, &patch);
+            assert_eq!(target, result, "{original} with {patch}");
+        }
+    }
+
+    #[test]
+    fn every_refusal_names_the_field_and_what_is_allowed() {
+        for (given, expected) in [
+            (json!({"speling": 1}), &["speling", "is not a field here", "max_object_bytes"][..]),
+            (json!({"cors": {"origins": []}}), &["cors.origins", "allowed_origins"]),
+            (
+                json!({"ttl_rules": [{"glob": "*", "value": 1}, {"glob": "*", "ttl": 1}]}),
+                &["ttl_rules[1].ttl", "glob, value"],
+            ),
+            (json!({"ttl_rules": [{"glob": "*"}]}), &["ttl_rules[0]", "missing field `value`"]),
+            (json!({"ttl_rules": ["*"]}), &["ttl_rules[0]", "must be a JSON object"]),
+            (json!({"max_object_bytes": "1"}), &["max_object_bytes", "expected u64"]),
+            (json!({"max_object_bytes": -1}), &["max_object_bytes", "expected u64"]),
+            (json!({"default_ttl": 0}), &["default_ttl", "at least 1"]),
+            (json!({"max_ttl": 99_999_999}), &["max_ttl", "more than the allowed"]),
+            (json!({"cors": {"max_age_s": "1"}}), &["cors.max_age_s", "expected u32"]),
+            (json!({"cors": 7}), &["cors", "expected struct CorsPolicy"]),
+            (json!({"digest": "yes"}), &["digest", "expected a boolean"]),
+            (json!([]), &["must be a JSON object"]),
+        ] {
+            for result in [parse(&given), patched(&NamespaceSettings::default(), &given)] {
+                let error = result.unwrap_err();
+                assert_eq!(error.code.code(), "invalid_value");
+                for part in expected {
+                    assert!(error.detail.contains(part), "{:?} does not contain {part:?}", error.detail);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_patch_changes_what_it_names_and_null_is_the_default() {
+        let current =
+            NamespaceSettings { unique_names: true, max_bytes: Some(5), ..NamespaceSettings::default() };
+        let patch = json!({"max_bytes": null, "digest": true, "cors": {"max_age_s": 1}});
+        let expected = NamespaceSettings {
+            unique_names: true,
+            digest: true,
+            cors: CorsPolicy { max_age_s: 1, ..CorsPolicy::default() },
+            ..NamespaceSettings::default()
+        };
+        assert_eq!(patched(&current, &patch).unwrap(), expected);
+        assert_eq!(patched(&current, &json!({})).unwrap(), current);
+        let default = NamespaceSettings::default();
+        assert_eq!(patched(&current, &json!({"unique_names": null, "max_bytes": null})).unwrap(), default);
+    }
+}

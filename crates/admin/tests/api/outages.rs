@@ -1,0 +1,59 @@
+//! What is answered while the metadata does not.
+
+use serde_json::{Value, json};
+
+use crate::support::{Bench, Fault};
+
+#[tokio::test]
+async fn without_a_quorum_the_reason_is_clear_and_stale_reads_go_on() {
+    let bench = Bench::with_nodes().await;
+    bench.namespace("live").await;
+    bench.store.meets(Some(Fault::Unavailable));
+    for (method, path, body) in [
+        ("GET", "/v1/namespaces", Value::Null),
+        ("GET", "/v1/namespaces/live", Value::Null),
+        ("GET", "/v1/namespaces/live/keys", Value::Null),
+        ("GET", "/v1/cluster", Value::Null),
+        ("POST", "/v1/namespaces", json!({"name": "vod"})),
+        ("PATCH", "/v1/namespaces/live", json!({})),
+        ("DELETE", "/v1/namespaces/live?force=true", Value::Null),
+        ("POST", "/v1/keys", json!({"permission": "admin"})),
+    ] {
+        let answer = bench.send(method, path, body).await;
+        assert_eq!(answer.header("retry-after"), "1");
+        let detail = answer.problem(503, "metadata_unavailable");
+        assert!(detail.contains("the data plane goes on"), "{detail}");
+        assert!(detail.contains("need 2 of 3 voters"), "{detail}");
+    }
+    for path in [
+        "/v1/namespaces",
+        "/v1/namespaces/live",
+        "/v1/namespaces/live/keys",
+        "/v1/namespaces/live/objects",
+        "/v1/namespaces/live/channels",
+        "/v1/nodes",
+        "/v1/shards",
+        "/v1/cluster",
+        "/v1/purges",
+    ] {
+        bench.get(&format!("{path}?stale=true")).await.is(200);
+    }
+    bench.get("/v1/cluster/meta").await.is(200);
+    bench.store.meets(None);
+    bench.get("/v1/namespaces/vod").await.problem(404, "not_found");
+    assert_eq!(bench.audit.last(9).len(), 1, "what was not done is not in the audit log");
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_says_so_and_can_be_sent_again() {
+    let bench = Bench::new().await;
+    bench.store.meets(Some(Fault::UnknownButDone));
+    let detail = bench.post("/v1/namespaces", json!({"name": "live"})).await.problem(503, "outcome_unknown");
+    assert!(detail.contains("send it again: it is safe"), "{detail}");
+    bench.store.meets(None);
+    bench.post("/v1/namespaces", json!({"name": "live"})).await.problem(409, "exists");
+    bench.get("/v1/namespaces/live").await.is(200);
+    assert_eq!(bench.audit.last(1)[0].action, "namespace.create.unknown");
+    bench.stop().await;
+}

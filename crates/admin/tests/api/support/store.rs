@@ -1,0 +1,110 @@
+//! A voter with faults, and with reports that a test makes up.
+
+use headwater_meta::{
+    Applied, Command, MemberChange, Membership, MetaError, MetaMember, MetaStore, Presence, RaftMeta, Report,
+    WatchEvents,
+};
+use parking_lot::Mutex;
+use std::{sync::Arc, time::Duration};
+
+/// What calls meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// No quorum.
+    Unavailable,
+    /// Changes are made, and nobody knows.
+    UnknownButDone,
+    /// Another change of the first namespace comes before each update.
+    Contended,
+}
+
+#[derive(Debug)]
+pub struct Store {
+    inner: Arc<RaftMeta>,
+    pub fault: Mutex<Option<Fault>>,
+    pub presence: Mutex<Presence>,
+    /// What `change_membership` was asked for.
+    pub members: Mutex<Vec<MemberChange>>,
+}
+
+impl Store {
+    pub fn new(inner: Arc<RaftMeta>) -> Self {
+        Self { inner, fault: Mutex::default(), presence: Mutex::default(), members: Mutex::default() }
+    }
+
+    pub fn meets(&self, fault: Option<Fault>) {
+        *self.fault.lock() = fault;
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        *self.fault.lock()
+    }
+
+    fn check(&self) -> Result<(), MetaError> {
+        match self.fault() {
+            Some(Fault::Unavailable) => Err(MetaError::Unavailable("fault".into())),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl MetaStore for Store {
+    async fn propose(&self, command: Command, limit: Duration) -> Result<Applied, MetaError> {
+        self.check()?;
+        if self.fault() == Some(Fault::Contended)
+            && let Command::UpdateNamespace { id, settings, .. } = &command
+        {
+            let other =
+                Command::UpdateNamespace { id: *id, expect_version: None, settings: settings.clone() };
+            self.inner.propose(other, limit).await?;
+        }
+        let applied = self.inner.propose(command, limit).await?;
+        match self.fault() {
+            Some(Fault::UnknownButDone) => Err(MetaError::Unknown("fault".into())),
+            _ => Ok(applied),
+        }
+    }
+
+    async fn linearizable_read(&self, limit: Duration) -> Result<u64, MetaError> {
+        self.check()?;
+        self.inner.linearizable_read(limit).await
+    }
+
+    async fn watch(&self, after_version: u64) -> Result<WatchEvents, MetaError> {
+        self.inner.watch(after_version).await
+    }
+
+    /// As if two more voters were there.
+    async fn membership(&self) -> Result<Membership, MetaError> {
+        let mut membership = self.inner.membership().await?;
+        for id in [2, 3] {
+            let member = MetaMember {
+                id,
+                address: format!("meta-{id}:9000"),
+                voter: true,
+                matched: Some(membership.applied.saturating_sub(id)),
+            };
+            membership.members.push(member);
+        }
+        Ok(membership)
+    }
+
+    async fn change_membership(&self, change: MemberChange, _: Duration) -> Result<Membership, MetaError> {
+        self.check()?;
+        if change == (MemberChange::Remove { id: 1 }) {
+            return Err(MetaError::Invalid("voter 1 is the last one".into()));
+        }
+        self.members.lock().push(change);
+        self.membership().await
+    }
+
+    async fn report(&self, report: Report) -> Result<u64, MetaError> {
+        self.inner.report(report).await
+    }
+
+    async fn presence(&self) -> Result<Presence, MetaError> {
+        self.check()?;
+        Ok(self.presence.lock().clone())
+    }
+}

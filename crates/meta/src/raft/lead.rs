@@ -1,0 +1,76 @@
+//! What only the leader does itself: proposing and confirming that it leads.
+
+use openraft::{
+    ServerState,
+    error::{ClientWriteError, RaftError},
+};
+use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
+
+use super::{
+    node::RaftMeta,
+    peers::{Forwarded, ForwardedAnswer},
+    types::LogCommand,
+};
+use crate::{
+    state::State,
+    store::{Applied, MetaError},
+};
+
+impl RaftMeta {
+    /// The state as applied, if this voter leads and a quorum answered it within the last `within`. A deposed leader
+    /// that has not noticed yet answers `None` once that time has passed.
+    pub fn leading(&self, within: Duration) -> Option<Arc<State>> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow();
+        let answered = metrics.millis_since_quorum_ack.map(Duration::from_millis);
+        let leads = metrics.state == ServerState::Leader && metrics.running_state.is_ok();
+        (leads && answered.is_some_and(|ago| ago <= within)).then(|| self.hub.state())
+    }
+
+    /// Does what only the leader may, within `limit`. [`MetaError::Unavailable`] where this voter does not lead.
+    pub(super) async fn lead(
+        &self,
+        request: Forwarded,
+        limit: Duration,
+    ) -> Result<ForwardedAnswer, MetaError> {
+        let leader = self.raft.metrics().borrow().current_leader;
+        if leader != Some(self.id) {
+            return Err(MetaError::Unavailable(format!(
+                "voter {} does not lead; the leader is {leader:?}",
+                self.id
+            )));
+        }
+        if self.has_ended() {
+            return Err(MetaError::Unavailable(format!("voter {} has stopped", self.id)));
+        }
+        match request {
+            Forwarded::Propose(command) => self.write(command, limit).await.map(ForwardedAnswer::Applied),
+            Forwarded::Read => self.confirm(limit).await.map(ForwardedAnswer::Version),
+            Forwarded::Change(change) => self.change(change, limit).await.map(ForwardedAnswer::Membership),
+        }
+    }
+
+    /// Confirms with a quorum that this voter leads, waits until it has applied what was committed by now, and answers
+    /// the version of that.
+    pub(super) async fn confirm(&self, limit: Duration) -> Result<u64, MetaError> {
+        match timeout(limit, self.raft.ensure_linearizable()).await {
+            Ok(Ok(at)) => Ok(at.map_or(0, |id| id.index)),
+            Ok(Err(e)) => Err(MetaError::Unavailable(e.to_string())),
+            Err(_) => Err(MetaError::Unavailable(format!("not confirmed within {limit:?}"))),
+        }
+    }
+
+    async fn write(&self, command: LogCommand, limit: Duration) -> Result<Applied, MetaError> {
+        match timeout(limit, self.raft.client_write(command)).await {
+            Ok(Ok(response)) => Ok(Applied { version: response.log_id.index, outcome: response.data }),
+            // The lead was lost under way. The entry may never have been in the log, or it was and had to give way
+            // to another leader's: then a third voter may still have it.
+            Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(e)))) => {
+                Err(MetaError::Unknown(e.to_string()))
+            }
+            Ok(Err(e)) => Err(MetaError::Unknown(e.to_string())),
+            Err(_) => Err(MetaError::Unknown(format!("no outcome within {limit:?}"))),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! A voter as a [`MetaStore`].
+
+use futures_util::future::join_all;
+use openraft::RaftMetrics;
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{
+    forward::repeats_alike,
+    node::RaftMeta,
+    peers::{Forwarded, ForwardedAnswer, PeerAnswer, PeerCall},
+    types::{LogCommand, VoterNode},
+};
+use crate::{
+    command::{Command, Envelope},
+    limits::COMMAND_BYTES_MAX,
+    store::{
+        Applied, MemberChange, Membership, MetaError, MetaMember, MetaStore, Presence, Report, WatchEvents,
+    },
+    watch,
+};
+
+/// For telling each of the other voters that a role lives.
+const REPORT_LIMIT: Duration = Duration::from_millis(300);
+
+impl RaftMeta {
+    async fn propose_at_leader(&self, command: Command, limit: Duration) -> Result<Applied, MetaError> {
+        let again = repeats_alike(&command);
+        let envelope = Envelope::new(command, self.clock.unix_millis());
+        let document = envelope.encode().map_err(|e| MetaError::Invalid(e.to_string()))?;
+        if document.len() > COMMAND_BYTES_MAX {
+            let len = document.len();
+            return Err(MetaError::Invalid(format!(
+                "a command of {len} bytes, at most {COMMAND_BYTES_MAX} are allowed"
+            )));
+        }
+        let command = LogCommand::new(&document).map_err(|e| MetaError::Invalid(e.to_string()))?;
+        match self.at_leader(Forwarded::Propose(command), again, limit).await? {
+            ForwardedAnswer::Applied(applied) => Ok(applied),
+            other => Err(MetaError::Unknown(format!("an answer of another kind: {other:?}"))),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl MetaStore for RaftMeta {
+    /// Rides over a change of the leader. An unknown outcome is asked for again where the answer is the same then
+    /// (`repeats_alike`), and told where it may differ.
+    async fn propose(&self, command: Command, limit: Duration) -> Result<Applied, MetaError> {
+        let start = self.clock.monotonic();
+        let result = self.propose_at_leader(command, limit).await;
+        self.metrics.proposed(self.clock.monotonic().saturating_sub(start), result.is_ok());
+        result
+    }
+
+    async fn linearizable_read(&self, limit: Duration) -> Result<u64, MetaError> {
+        match self.at_leader(Forwarded::Read, true, limit).await {
+            Ok(ForwardedAnswer::Version(version)) => Ok(version),
+            Ok(other) => Err(MetaError::Invalid(format!("an answer of another kind: {other:?}"))),
+            // A read has done nothing, however it failed.
+            Err(MetaError::Unknown(message)) => Err(MetaError::Unavailable(message)),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn watch(&self, after_version: u64) -> Result<WatchEvents, MetaError> {
+        watch::events(&self.hub, after_version, self.metrics.watcher())
+    }
+
+    async fn membership(&self) -> Result<Membership, MetaError> {
+        let metrics = self.raft.metrics().borrow().clone();
+        Ok(Membership {
+            id: self.id,
+            leader: metrics.current_leader,
+            term: metrics.current_term,
+            applied: self.hub.state().version,
+            cluster: self.identity.cluster(),
+            quorum_ago: metrics.millis_since_quorum_ack.map(Duration::from_millis),
+            members: members(&metrics),
+        })
+    }
+
+    async fn change_membership(
+        &self,
+        change: MemberChange,
+        limit: Duration,
+    ) -> Result<Membership, MetaError> {
+        match self.at_leader(Forwarded::Change(change), true, limit).await? {
+            ForwardedAnswer::Membership(membership) => Ok(membership),
+            other => Err(MetaError::Unknown(format!("an answer of another kind: {other:?}"))),
+        }
+    }
+
+    async fn report(&self, report: Report) -> Result<u64, MetaError> {
+        self.board.record(report.clone())?;
+        let others: Vec<(u64, VoterNode)> = {
+            let metrics = self.raft.metrics();
+            let metrics = metrics.borrow();
+            let nodes = metrics.membership_config.nodes().filter(|(id, _)| **id != self.id);
+            nodes.map(|(id, node)| (*id, node.clone())).collect()
+        };
+        let calls = others.iter().map(|(id, node)| async {
+            let call = PeerCall::Report(Box::new(report.clone()));
+            match self.network.call(*id, node, call, REPORT_LIMIT).await {
+                Ok(PeerAnswer::Reported(version)) => version,
+                // One that does not hear it counts the role as gone for itself alone.
+                _ => 0,
+            }
+        });
+        let newest = join_all(calls).await.into_iter().max().unwrap_or(0);
+        Ok(newest.max(self.hub.state().version))
+    }
+
+    async fn presence(&self) -> Result<Presence, MetaError> {
+        Ok(self.board.presence())
+    }
+}
+
+pub(super) fn members(metrics: &RaftMetrics<u64, VoterNode>) -> Vec<MetaMember> {
+    let config = &metrics.membership_config;
+    let voters: BTreeSet<u64> = config.voter_ids().collect();
+    let matched = |id: &u64| Some(metrics.replication.as_ref()?.get(id)?.as_ref()?.index);
+    let member = |(id, node): (&u64, &VoterNode)| MetaMember {
+        id: *id,
+        address: node.addr.clone(),
+        voter: voters.contains(id),
+        matched: matched(id),
+    };
+    config.nodes().map(member).collect()
+}

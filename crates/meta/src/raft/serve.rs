@@ -1,0 +1,54 @@
+//! What a voter does when another one calls.
+
+use async_trait::async_trait;
+use std::time::Duration;
+
+use super::{
+    node::RaftMeta,
+    peers::{Peer, PeerAnswer, PeerCall, PeerError, PeerHeader},
+};
+use crate::store::MetaError;
+
+#[async_trait]
+impl Peer for RaftMeta {
+    async fn call(
+        &self,
+        header: &PeerHeader,
+        call: PeerCall,
+        limit: Duration,
+    ) -> Result<PeerAnswer, PeerError> {
+        if !matches!(call, PeerCall::Identify | PeerCall::Adopt { .. }) {
+            self.identity.check(header)?;
+        }
+        if matches!(call, PeerCall::Append(_) | PeerCall::Vote(_) | PeerCall::Snapshot(_)) {
+            self.identity.check_member(header)?;
+        }
+        match call {
+            PeerCall::Append(rpc) => Ok(PeerAnswer::Append(self.raft.append_entries(rpc).await)),
+            PeerCall::Vote(rpc) => Ok(PeerAnswer::Vote(self.raft.vote(rpc).await)),
+            PeerCall::Snapshot(rpc) => Ok(PeerAnswer::Snapshot(self.raft.install_snapshot(rpc).await)),
+            PeerCall::Identify => Ok(PeerAnswer::Identity(self.identity.told())),
+            PeerCall::Adopt { cluster } => self.adopted(header, cluster).await,
+            PeerCall::Join(change) => Ok(self.let_join(change, limit).await),
+            PeerCall::Forward(request) if limit.is_zero() => Ok(PeerAnswer::Forwarded(Err(
+                MetaError::Unavailable(format!("no time was left for {request:?}")),
+            ))),
+            PeerCall::Forward(request) => Ok(PeerAnswer::Forwarded(self.lead(request, limit).await)),
+            PeerCall::Report(report) => {
+                self.board.record(*report).map_err(|e| PeerError::Refused(e.to_string()))?;
+                Ok(PeerAnswer::Reported(self.hub.state().version))
+            }
+        }
+    }
+}
+
+impl RaftMeta {
+    async fn adopted(&self, header: &PeerHeader, cluster: String) -> Result<PeerAnswer, PeerError> {
+        let told = self.identity.told();
+        if header.to != told.id || header.to_disk != told.disk {
+            return Err(PeerError::Refused(format!("this is voter {}, not voter {}", told.id, header.to)));
+        }
+        self.adopt(cluster).await.map_err(|e| PeerError::Lost(e.to_string()))?;
+        Ok(PeerAnswer::Identity(self.identity.told()))
+    }
+}
