@@ -3,6 +3,7 @@
 // Helpers of tests are outside of what clippy takes for tests.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod backups;
 mod cli;
 mod cluster;
 mod decoded;

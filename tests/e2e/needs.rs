@@ -14,12 +14,18 @@ pub fn ffmpeg5() -> PathBuf {
 pub fn ffmpeg9() -> PathBuf {
     let given = env::var_os("HEADWATER_TEST_FFMPEG9").map(PathBuf::from);
     let installed = || {
-        let wheel = entries(&installed_needs()).into_iter().find(|path| begins(path, "imageio-ffmpeg-"))?;
-        let python = entries(&wheel.join("lib")).into_iter().find(|path| begins(path, "python3"))?;
+        let libraries = entries(&installed_needs().join("python/lib"));
+        let python = libraries.into_iter().find(|path| begins(path, "python3"))?;
         let binaries = python.join("site-packages/imageio_ffmpeg/binaries");
         entries(&binaries).into_iter().find(|path| begins(path, "ffmpeg-"))
     };
     existing("ffmpeg 9", given.or_else(installed))
+}
+
+/// An S3 server: `HEADWATER_TEST_MOTO_SERVER`, else the one that an earlier `cargo xtask test` installed.
+pub fn moto_server() -> PathBuf {
+    let given = env::var_os("HEADWATER_TEST_MOTO_SERVER").map(PathBuf::from);
+    existing("moto_server", given.or_else(|| Some(installed_needs().join("python/bin/moto_server"))))
 }
 
 /// A `node_modules` folder with `playwright-core`: `HEADWATER_TEST_NODE_MODULES`, else the installed one.

@@ -124,10 +124,17 @@ impl Cluster {
 
     /// Starts a killed process again, by the command that `cluster.json` gives.
     pub fn restart(&mut self, role: &str, id: u64) -> Result<()> {
+        self.restart_with(role, id, &[])
+    }
+
+    /// The same, with more in its environment.
+    pub fn restart_with(&mut self, role: &str, id: u64, variables: &[(&str, &str)]) -> Result<()> {
         let process = self.process(role, id)?;
         let (program, arguments) = process.command.split_first().context("an empty command")?;
         let log = self.dir.join(format!("{role}-{id}.again.log"));
-        let process = Process::start(Command::new(program).args(arguments), &log)?;
+        let mut command = Command::new(program);
+        command.args(arguments).envs(variables.iter().copied());
+        let process = Process::start(&mut command, &log)?;
         self.restarted.push((role.to_owned(), id, process));
         Ok(())
     }

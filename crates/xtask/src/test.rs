@@ -2,7 +2,7 @@
 //! last, so that its closing lines are the last ones printed.
 
 use crate::{step, step::Steps, test_needs::TestNeeds, verify, workspace::Workspace};
-use std::process::Command;
+use std::{path::PathBuf, process::Command};
 
 /// Options of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
@@ -19,7 +19,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let needs = steps.run("needs", || TestNeeds::install(&workspace))?;
     let runner = Runner::choose();
     if options.filters.is_empty() {
-        verify::check(&workspace, &mut steps)?;
+        verify::check(&workspace, &needs.python, &mut steps)?;
         let mut documentation = workspace.cargo(&["doc", "--workspace", "--no-deps"]);
         steps.command("documentation", documentation.env("RUSTDOCFLAGS", "-D warnings"))?;
     }
@@ -28,21 +28,22 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if options.filters.is_empty() {
         steps.command(
             "documentation tests",
-            workspace.cargo(&["test", "--workspace", "--doc", "--quiet"]).envs(needs.variables()),
+            workspace.cargo(&["test", "--workspace", "--doc", "--quiet"]).envs(needs.variables()?),
         )?;
     }
     eprint!("{}", steps.summary());
     eprintln!("==> tests");
-    step::check(runner.command(&workspace, &options.filters).envs(needs.variables()))
+    step::check(runner.command(&workspace, &options.filters).envs(needs.variables()?))
 }
 
 impl TestNeeds {
     /// As the end-to-end tests read them.
-    fn variables(&self) -> [(&str, &std::ffi::OsStr); 2] {
-        [
-            ("HEADWATER_TEST_FFMPEG9", self.ffmpeg9.as_os_str()),
-            ("HEADWATER_TEST_NODE_MODULES", self.node_modules.as_os_str()),
-        ]
+    fn variables(&self) -> anyhow::Result<[(&str, PathBuf); 3]> {
+        Ok([
+            ("HEADWATER_TEST_FFMPEG9", self.python.ffmpeg9()?),
+            ("HEADWATER_TEST_MOTO_SERVER", self.python.program("moto_server")),
+            ("HEADWATER_TEST_NODE_MODULES", self.node_modules.clone()),
+        ])
     }
 }
 

@@ -1,5 +1,5 @@
 //! What the tests need beside the Rust toolchain, installed where it is missing: programs by apt-get, a second
-//! generation of ffmpeg by pip, browser automation and players by npm.
+//! generation of ffmpeg, an S3 server and a spelling checker by pip, browser automation and players by npm.
 
 use crate::{
     install::{self, FFMPEG, NGINX, Program, WRK},
@@ -14,6 +14,8 @@ use std::{
     process::Command,
 };
 
+const PYTHON: Program = Program { name: "python3", package: "python3" };
+
 const PROGRAMS: [Program; 9] = [
     FFMPEG,
     NGINX,
@@ -21,13 +23,13 @@ const PROGRAMS: [Program; 9] = [
     Program { name: "chromium", package: "chromium" },
     Program { name: "ip", package: "iproute2" },
     Program { name: "curl", package: "curl" },
-    Program { name: "python3", package: "python3" },
+    PYTHON,
     Program { name: "node", package: "nodejs" },
     Program { name: "npm", package: "npm" },
 ];
 
-/// Carries a static ffmpeg 9 binary.
-const FFMPEG_WHEEL: &str = "imageio-ffmpeg==0.8.1";
+/// What pip installs: a static ffmpeg 9, an S3 server, a spelling checker.
+const WHEELS: [&str; 3] = ["imageio-ffmpeg==0.8.1", "moto[server,s3]==5.2.5", "typos==1.52.0"];
 
 /// Name and version of each npm package.
 const NODE_PACKAGES: [(&str, &str); 2] = [("hls.js", "1.7.4"), ("playwright-core", "1.65.1")];
@@ -35,8 +37,8 @@ const NODE_PACKAGES: [(&str, &str); 2] = [("hls.js", "1.7.4"), ("playwright-core
 /// What the environment of the tests must name.
 #[derive(Debug)]
 pub struct TestNeeds {
-    /// An ffmpeg 9 beside the distribution's own.
-    pub ffmpeg9: PathBuf,
+    /// What pip installed.
+    pub python: Python,
     /// A `node_modules` folder with `hls.js` and `playwright-core`.
     pub node_modules: PathBuf,
 }
@@ -48,13 +50,78 @@ impl TestNeeds {
     /// Something cannot be installed.
     pub fn install(workspace: &Workspace) -> anyhow::Result<Self> {
         install::programs(&PROGRAMS)?;
+        let cache = Cache::open(workspace)?;
+        Ok(Self {
+            python: Python::install_in(&cache.dir)?,
+            node_modules: node_packages(&cache.dir.join("node"))?,
+        })
+    }
+}
+
+/// A Python environment of our own with all of [`WHEELS`].
+#[derive(Debug)]
+pub struct Python {
+    dir: PathBuf,
+}
+
+impl Python {
+    /// Installs what is missing.
+    ///
+    /// # Errors
+    /// Something cannot be installed.
+    pub fn install(workspace: &Workspace) -> anyhow::Result<Self> {
+        install::programs(&[PYTHON])?;
+        Self::install_in(&Cache::open(workspace)?.dir)
+    }
+
+    fn install_in(cache: &Path) -> anyhow::Result<Self> {
+        let dir = cache.join("python");
+        let (wanted, stamp) = (WHEELS.join("\n"), dir.join("installed"));
+        if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+            return Ok(Self { dir });
+        }
+        if step::output(Command::new("python3").args(["-c", "import venv, ensurepip"])).is_err() {
+            install::packages(&["python3-venv"])?;
+        }
+        eprintln!("installing by pip: {}", WHEELS.join(" "));
+        step::check(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&dir))?;
+        let mut pip = Command::new(dir.join("bin/python"));
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+        step::check(pip.args(WHEELS))?;
+        fs::write(&stamp, wanted).with_context(|| format!("write {}", stamp.display()))?;
+        Ok(Self { dir })
+    }
+
+    /// A program that one of the wheels brings.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.dir.join("bin").join(name)
+    }
+
+    /// The static ffmpeg 9.
+    ///
+    /// # Errors
+    /// The wheel does not say where it is.
+    pub fn ffmpeg9(&self) -> anyhow::Result<PathBuf> {
+        let mut python = Command::new(self.program("python"));
+        python.env_remove("IMAGEIO_FFMPEG_EXE");
+        python.args(["-c", "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())"]);
+        step::output(&mut python).map(|path| PathBuf::from(path.trim()))
+    }
+}
+
+/// The folder of what is installed here, held by one run at a time.
+struct Cache {
+    dir: PathBuf,
+    _turn: File,
+}
+
+impl Cache {
+    fn open(workspace: &Workspace) -> anyhow::Result<Self> {
         let dir = cache_dir(workspace);
         fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
         let turn = File::create(dir.join("lock"))?;
         turn.lock()?;
-        let ffmpeg9 = python_ffmpeg(&dir.join(FFMPEG_WHEEL.replace("==", "-")))?;
-        let node_modules = node_packages(&dir.join("node"))?;
-        Ok(Self { ffmpeg9, node_modules })
+        Ok(Self { dir, _turn: turn })
     }
 }
 
@@ -67,27 +134,6 @@ fn cache_dir(workspace: &Workspace) -> PathBuf {
         || workspace.target.join("test-needs"),
         |caches| caches.join("headwater").join("test-needs"),
     )
-}
-
-/// The ffmpeg of the wheel, in a Python environment of its own.
-fn python_ffmpeg(dir: &Path) -> anyhow::Result<PathBuf> {
-    let locate = || {
-        let mut python = Command::new(dir.join("bin/python"));
-        python.env_remove("IMAGEIO_FFMPEG_EXE");
-        python.args(["-c", "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())"]);
-        step::output(&mut python).map(|path| PathBuf::from(path.trim()))
-    };
-    if let Ok(path) = locate() {
-        return Ok(path);
-    }
-    if step::output(Command::new("python3").args(["-c", "import venv, ensurepip"])).is_err() {
-        install::packages(&["python3-venv"])?;
-    }
-    eprintln!("installing by pip: {FFMPEG_WHEEL}");
-    step::check(Command::new("python3").args(["-m", "venv", "--clear"]).arg(dir))?;
-    let mut pip = Command::new(dir.join("bin/python"));
-    step::check(pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", FFMPEG_WHEEL]))?;
-    locate()
 }
 
 /// The npm packages, without their own downloads of browsers.

@@ -1,11 +1,14 @@
-//! `cargo xtask verify` and `cargo xtask fix`: format, lints and house rules. The one only reads, the other changes.
+//! `cargo xtask verify` and `cargo xtask fix`: spelling, format, lints and house rules. The one only reads, the other changes.
 
-use crate::{step::Steps, workspace::Workspace};
+use crate::{step::Steps, test_needs::Python, workspace::Workspace};
+use std::process::Command;
 
 /// Checks everything that needs no test run.
 pub fn verify() -> anyhow::Result<()> {
+    let workspace = Workspace::find()?;
     let mut steps = Steps::default();
-    check(&Workspace::find()?, &mut steps)?;
+    let python = steps.run("needs", || Python::install(&workspace))?;
+    check(&workspace, &python, &mut steps)?;
     eprint!("{}", steps.summary());
     Ok(())
 }
@@ -14,7 +17,9 @@ pub fn verify() -> anyhow::Result<()> {
 ///
 /// # Errors
 /// The first check that fails.
-pub fn check(workspace: &Workspace, steps: &mut Steps) -> anyhow::Result<()> {
+pub fn check(workspace: &Workspace, python: &Python, steps: &mut Steps) -> anyhow::Result<()> {
+    let mut typos = Command::new(python.program("typos"));
+    steps.command("spelling", typos.current_dir(&workspace.root))?;
     steps.command("format", &mut workspace.cargo(&["fmt", "--all", "--check"]))?;
     let lints = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     steps.command("lints", &mut workspace.cargo(&lints))?;
