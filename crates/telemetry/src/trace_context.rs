@@ -1,13 +1,8 @@
-//! Carries trace context over process boundaries, as `traceparent` and `tracestate` (W3C Trace Context) in HTTP headers
-//! and gRPC metadata. Everything here does nothing, cheaply, for a span that is disabled.
+//! The caller's trace, as `traceparent` and `tracestate` (W3C Trace Context) in HTTP headers. Between roles, gRPC carries
+//! it (`headwater_proto::trace`).
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-use opentelemetry::{
-    Context, global,
-    propagation::{Extractor, Injector},
-    trace::TraceContextExt as _,
-};
-use tonic::metadata::{AsciiMetadataKey, MetadataMap};
+use http::{HeaderMap, HeaderName};
+use opentelemetry::{Context, global, propagation::Extractor, trace::TraceContextExt as _};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
@@ -16,41 +11,16 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 /// log filter names this target.
 pub const REQUEST_TARGET: &str = "headwater::request";
 
-/// Makes `span` a child of the span that the caller named in its headers, if it named one. Call it before the span is
-/// entered: afterwards its parent is settled.
+/// Makes `span` a child of the span that the caller named in its headers, if it named one; nothing for a span that is
+/// disabled. Call it before the span is entered: afterwards its parent is settled.
 pub fn set_parent_from_headers(span: &Span, headers: &HeaderMap) {
-    set_parent(span, &Headers(headers));
-}
-
-/// As [`set_parent_from_headers`], from the metadata of a gRPC request.
-pub fn set_parent_from_metadata(span: &Span, metadata: &MetadataMap) {
-    set_parent(span, &Metadata(metadata));
-}
-
-/// Names `span` as the parent in the headers of a request that is about to leave.
-pub fn inject_headers(span: &Span, headers: &mut HeaderMap) {
-    inject(span, &mut HeadersMut(headers));
-}
-
-/// Names `span` as the parent in the metadata of a gRPC request that is about to leave.
-pub fn inject_metadata(span: &Span, metadata: &mut MetadataMap) {
-    inject(span, &mut MetadataMut(metadata));
-}
-
-fn set_parent(span: &Span, carrier: &dyn Extractor) {
     if span.is_disabled() {
         return;
     }
-    let parent = global::get_text_map_propagator(|p| p.extract_with_context(&Context::new(), carrier));
+    let parent = global::get_text_map_propagator(|p| p.extract_with_context(&Context::new(), &Headers(headers)));
     if parent.span().span_context().is_valid() {
         // It fails only for a span that is logged without being traced: there is no parent to set then.
         let _ = span.set_parent(parent);
-    }
-}
-
-fn inject(span: &Span, carrier: &mut dyn Injector) {
-    if !span.is_disabled() {
-        global::get_text_map_propagator(|p| p.inject_context(&span.context(), carrier));
     }
 }
 
@@ -66,77 +36,32 @@ impl Extractor for Headers<'_> {
     }
 }
 
-struct Metadata<'a>(&'a MetadataMap);
-
-impl Extractor for Metadata<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key)?.to_str().ok()
-    }
-
-    /// Of no use to the W3C propagator, which asks for its two keys by name.
-    fn keys(&self) -> Vec<&str> {
-        Vec::new()
-    }
-}
-
-struct HeadersMut<'a>(&'a mut HeaderMap);
-
-impl Injector for HeadersMut<'_> {
-    fn set(&mut self, key: &str, value: String) {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(key), HeaderValue::try_from(value)) {
-            self.0.insert(name, value);
-        }
-    }
-}
-
-struct MetadataMut<'a>(&'a mut MetadataMap);
-
-impl Injector for MetadataMut<'_> {
-    fn set(&mut self, key: &str, value: String) {
-        if let (Ok(key), Ok(value)) = (AsciiMetadataKey::from_bytes(key.as_bytes()), value.parse()) {
-            self.0.insert(key, value);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{config::LogConfig, subscriber};
+    use http::HeaderValue;
     use opentelemetry_sdk::{propagation::TraceContextPropagator, trace::SdkTracerProvider};
     use tracing::{info_span, subscriber::with_default};
 
     const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
     #[test]
-    fn context_goes_from_http_over_grpc_to_the_next_hop() {
+    fn a_span_belongs_to_the_trace_that_its_caller_named() {
         global::set_text_map_propagator(TraceContextPropagator::new());
         let provider = SdkTracerProvider::builder().build();
         let subscriber = subscriber::build(&LogConfig::default(), std::io::sink, Some(&provider)).unwrap();
+        let trace_of = |span: &Span| span.context().span().span_context().trace_id().to_string();
         with_default(subscriber, || {
             let mut incoming = HeaderMap::new();
             incoming.insert("traceparent", HeaderValue::from_static(TRACEPARENT));
-            let frontend = info_span!(target: REQUEST_TARGET, "GET");
-            set_parent_from_headers(&frontend, &incoming);
-            let mut metadata = MetadataMap::new();
-            inject_metadata(&frontend, &mut metadata);
+            let named = info_span!(target: REQUEST_TARGET, "GET");
+            set_parent_from_headers(&named, &incoming);
+            assert_eq!(trace_of(&named), TRACEPARENT[3..35]);
 
-            let node = info_span!(target: REQUEST_TARGET, "Get");
-            set_parent_from_metadata(&node, &metadata);
-            let mut outgoing = HeaderMap::new();
-            inject_headers(&node, &mut outgoing);
-
-            let last = outgoing["traceparent"].to_str().unwrap();
-            assert_eq!(last[..35], TRACEPARENT[..35], "another trace");
-            assert_ne!(last[36..52], TRACEPARENT[36..52], "the same span");
-            assert_ne!(last, metadata.get("traceparent").unwrap().to_str().unwrap());
+            let unnamed = info_span!(target: REQUEST_TARGET, "GET");
+            set_parent_from_headers(&unnamed, &HeaderMap::new());
+            assert_ne!(trace_of(&unnamed), TRACEPARENT[3..35]);
         });
-    }
-
-    #[test]
-    fn nothing_is_sent_for_a_disabled_span() {
-        let mut headers = HeaderMap::new();
-        inject_headers(&Span::none(), &mut headers);
-        assert!(headers.is_empty());
     }
 }
