@@ -20,11 +20,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let runner = Runner::choose();
     if options.filters.is_empty() {
         verify::check(&workspace, &needs.python, &mut steps)?;
+        build(&workspace, &mut steps)?;
+        verify::rules(&workspace, &mut steps)?;
         let mut documentation = workspace.cargo(&["doc", "--workspace", "--no-deps"]);
         steps.command("documentation", documentation.env("RUSTDOCFLAGS", "-D warnings"))?;
+    } else {
+        build(&workspace, &mut steps)?;
     }
-    // Tests start the real binary, which a test runner builds only for tests of the same package.
-    steps.command("build", &mut workspace.cargo(&["build", "--workspace", "--bins"]))?;
     if options.filters.is_empty() {
         steps.command(
             "documentation tests",
@@ -34,6 +36,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     eprint!("{}", steps.summary());
     eprintln!("==> tests");
     step::check(runner.command(&workspace, &options.filters).envs(needs.variables()?))
+}
+
+/// Builds the programs that tests start, and the tests, in one call: cargo gives dependencies the features that the
+/// targets of a call ask for together, so another choice of targets would build most of them once more.
+fn build(workspace: &Workspace, steps: &mut Steps) -> anyhow::Result<()> {
+    steps.command("build", &mut workspace.cargo(&["build", "--workspace", "--bins", "--tests"]))
 }
 
 impl TestNeeds {

@@ -9,11 +9,20 @@ pub fn verify() -> anyhow::Result<()> {
     let mut steps = Steps::default();
     let python = steps.run("needs", || Python::install(&workspace))?;
     check(&workspace, &python, &mut steps)?;
+    rules(&workspace, &mut steps)?;
     eprint!("{}", steps.summary());
     Ok(())
 }
 
-/// The checks, as steps of a task.
+/// The house rules. Of the whole workspace, so that nothing is built with other features than for the other tests.
+///
+/// # Errors
+/// They are broken.
+pub fn rules(workspace: &Workspace, steps: &mut Steps) -> anyhow::Result<()> {
+    steps.command("rules", &mut workspace.cargo(&["test", "--quiet", "--workspace", "--test", "rules"]))
+}
+
+/// The checks that read the sources, as steps of a task.
 ///
 /// # Errors
 /// The first check that fails.
@@ -22,11 +31,7 @@ pub fn check(workspace: &Workspace, python: &Python, steps: &mut Steps) -> anyho
     steps.command("spelling", typos.current_dir(&workspace.root))?;
     steps.command("format", &mut workspace.cargo(&["fmt", "--all", "--check"]))?;
     let lints = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    steps.command("lints", &mut workspace.cargo(&lints))?;
-    steps.command(
-        "rules",
-        &mut workspace.cargo(&["test", "--quiet", "--package", "headwater-tests", "--test", "rules"]),
-    )
+    steps.command("lints", &mut workspace.cargo(&lints))
 }
 
 /// Formats and applies what the lints suggest.
