@@ -4,16 +4,19 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod backups;
+mod capacity;
 mod cli;
 mod cluster;
 mod decoded;
 mod digest;
 mod encoder;
 mod encoders;
+mod load;
 mod manifest;
 mod medialive;
 mod memory;
 mod needs;
+mod partition;
 mod players;
 mod restart;
 mod stored;

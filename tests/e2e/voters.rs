@@ -2,22 +2,25 @@
 
 use crate::{
     encoder::{Encoder, Generation},
+    load::Load,
     stored::Stored,
 };
+use futures_util::StreamExt;
 use headwater_client::{Admin, Client, RetryPolicy};
-use headwater_meta::{Command, MetaStore, NamespaceSettings, Outcome, WatchEvent, grpc::MetaGrpcClient};
+use headwater_meta::{
+    Command, Membership, MetaStore, NamespaceSettings, Outcome, WatchEvent, grpc::MetaGrpcClient,
+};
 use headwater_testkit::{Cluster, binary::binary, until};
 use headwater_types::{NamespaceName, SystemClock, SystemRng};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
-use tokio::task::JoinHandle;
 
 const LAYOUT: [&str; 6] = ["--meta", "3", "--nodes-per-zone", "1", "--frontends", "2"];
 const VOTERS: [u64; 3] = [1, 2, 3];
@@ -49,67 +52,6 @@ async fn leader(cluster: &Cluster, voters: &[u64]) -> u64 {
     .await
 }
 
-/// Encoders and players that never repeat a request, and what they were refused.
-struct Load {
-    stop: Arc<AtomicBool>,
-    requests: Arc<AtomicU64>,
-    tasks: Vec<JoinHandle<Vec<String>>>,
-}
-
-impl Load {
-    fn start(cluster: &Cluster) -> Self {
-        let (stop, requests) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let mut tasks = Vec::new();
-        for at in 0..cluster.info.data_urls.len() {
-            let builder = Client::builder().retry(RetryPolicy::none());
-            let info = &cluster.info;
-            let client = builder.client(&info.data_urls[at], &info.namespace, &info.encoder_api_key).unwrap();
-            let (stop, requests) = (stop.clone(), requests.clone());
-            tasks.push(tokio::spawn(async move {
-                let mut refused = Vec::new();
-                for i in 0.. {
-                    if stop.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    let (key, body) = (format!("load{at}/s_{i}.ts"), vec![i as u8; 20_000]);
-                    if let Err(error) = client.put(&key, body.clone()).send().await {
-                        refused.push(format!("PUT {key}: {error}"));
-                    }
-                    let read = async { client.get(&key).await?.bytes().await };
-                    match read.await {
-                        Ok(bytes) if bytes == body => {}
-                        Ok(_) => refused.push(format!("GET {key}: other bytes")),
-                        Err(error) => refused.push(format!("GET {key}: {error}")),
-                    }
-                    requests.fetch_add(2, Ordering::Relaxed);
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-                refused
-            }));
-        }
-        Self { stop, requests, tasks }
-    }
-
-    /// Waits for so many more requests.
-    async fn goes_on(&self, more: u64) {
-        let from = self.requests.load(Ordering::Relaxed);
-        until("the data plane goes on", Duration::from_secs(30), || async {
-            (self.requests.load(Ordering::Relaxed) >= from + more).then_some(())
-        })
-        .await;
-    }
-
-    /// What was refused, of how many.
-    async fn finish(self) -> (Vec<String>, u64) {
-        self.stop.store(true, Ordering::Relaxed);
-        let mut refused = Vec::new();
-        for task in self.tasks {
-            refused.extend(task.await.unwrap());
-        }
-        (refused, self.requests.load(Ordering::Relaxed))
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_goes_on_whichever_voters_die_and_from_a_backup_when_all_are_lost() {
     const SECONDS: u32 = 30;
@@ -122,14 +64,18 @@ async fn a_stream_goes_on_whichever_voters_die_and_from_a_backup_when_all_are_lo
     let output =
         ["-f", "hls", "-hls_time", "1", "-hls_list_size", "0", "-method", "PUT", "-headers", &header, &url];
     let encoder = Encoder::start(dir.path(), "live", Generation::Five, SECONDS, &output);
-    let load = Load::start(&cluster);
+    let load = Load::start(&cluster.info);
     load.goes_on(20).await;
 
     // The leader dies: the data plane does not notice, admin writes are possible again within 5 s.
     let first = leader(&cluster, &VOTERS).await;
     cluster.kill("meta", first).unwrap();
     let killed = Instant::now();
+    // A call whose outcome is unknown may have made it: then it is there.
     while let Err(error) = admin.create_namespace("after-the-leader", &settings).await {
+        if admin.namespace("after-the-leader").await.is_ok() {
+            break;
+        }
         assert!(killed.elapsed() < Duration::from_secs(5), "no admin writes within 5 s: {error}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -207,115 +153,123 @@ async fn headwater(arguments: &[&str]) {
     assert!(output.status.success(), "headwater {arguments:?}: {said}");
 }
 
-/// What every voter says of who leads, for ever.
-async fn watch_leaders(cluster: Arc<Vec<MetaGrpcClient>>) -> BTreeMap<u64, u64> {
-    let mut terms = BTreeMap::new();
-    let mut clash = None;
-    for store in cluster.iter() {
-        if let Ok(membership) = store.membership().await
-            && let Some(leader) = membership.leader
-        {
-            let before = *terms.entry(membership.term).or_insert(leader);
-            if before != leader {
-                clash = Some((membership.term, before, leader));
+/// Leaders by term, as voters name them.
+#[derive(Debug, Default)]
+struct Leaders(BTreeMap<u64, u64>);
+
+impl Leaders {
+    async fn ask(&mut self, voters: &[MetaGrpcClient]) {
+        for voter in voters {
+            if let Ok(Membership { term, leader: Some(leader), .. }) = voter.membership().await {
+                let before = *self.0.entry(term).or_insert(leader);
+                assert_eq!(before, leader, "two leaders in term {term}");
             }
         }
     }
-    assert_eq!(clash, None, "two leaders in one term");
-    terms
 }
 
-/// Kills of `voters_are_killed_in_turn`; the long run is `HEADWATER_VOTER_KILLS=50`.
+/// Acknowledged proposals in their order, and when each was.
+type Acknowledged = Arc<Mutex<Vec<(String, Instant)>>>;
+
+/// Proposes without a pause. A proposal whose outcome is unknown may be there or not.
+async fn propose(store: MetaGrpcClient, acknowledged: Acknowledged, stop: Arc<AtomicBool>) {
+    for i in 0.. {
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+        let name = format!("n{i}");
+        let command = Command::CreateNamespace {
+            name: NamespaceName::parse(&name).unwrap(),
+            settings: NamespaceSettings::default(),
+        };
+        if let Ok(applied) = store.propose(command, Duration::from_secs(10)).await
+            && matches!(applied.outcome, Outcome::Namespace { .. })
+        {
+            acknowledged.lock().unwrap().push((name, Instant::now()));
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// Watches, and must never go back.
+async fn watch(store: MetaGrpcClient, stop: Arc<AtomicBool>) -> u64 {
+    let mut seen = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let Ok(mut events) = store.watch(seen).await else {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        while let Ok(Some(Ok(event))) = tokio::time::timeout(Duration::from_secs(1), events.next()).await {
+            let version = match event {
+                WatchEvent::Snapshot(state) => state.version,
+                WatchEvent::Entry { version, .. } | WatchEvent::Idle { version } => version,
+            };
+            assert!(version >= seen, "a watcher went back from {seen} to {version}");
+            seen = version;
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+    }
+    seen
+}
+
+/// Kills of `voters_are_killed_in_turn`: each voter, and the leader as often. The long run is `HEADWATER_VOTER_KILLS=50`.
 fn kills() -> u64 {
     let given = std::env::var("HEADWATER_VOTER_KILLS").ok();
-    given.map_or(3, |text| text.parse().expect("HEADWATER_VOTER_KILLS is a number"))
+    given.map_or(6, |text| text.parse().expect("HEADWATER_VOTER_KILLS is a number"))
 }
+
+/// What must be acknowledged between two kills.
+const ACKNOWLEDGED_BETWEEN: usize = 20;
+/// Admin writes are possible again within this after the leader was killed.
+const GAP_MAX: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn voters_are_killed_in_turn_and_nothing_acknowledged_is_lost() {
     let dir = tempfile::tempdir().unwrap();
     let mut cluster = Cluster::start(dir.path(), &LAYOUT).await.unwrap();
-    let stop = Arc::new(AtomicBool::new(false));
-
-    // Proposals without a pause. One whose outcome is unknown may be there or not.
-    let proposing = tokio::spawn({
-        let (store, stop) = (store(&cluster, &VOTERS), stop.clone());
-        async move {
-            let (mut acknowledged, mut last, mut gaps) = (Vec::new(), Instant::now(), Vec::new());
-            for i in 0.. {
-                if stop.load(Ordering::Relaxed) {
-                    break;
-                }
-                let name = format!("n{i}");
-                let command = Command::CreateNamespace {
-                    name: NamespaceName::parse(&name).unwrap(),
-                    settings: NamespaceSettings::default(),
-                };
-                let proposed = store.propose(command, Duration::from_secs(10)).await;
-                if let Ok(applied) = proposed
-                    && matches!(applied.outcome, Outcome::Namespace { .. })
-                {
-                    acknowledged.push(name);
-                    gaps.push(last.elapsed());
-                    last = Instant::now();
-                }
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-            (acknowledged, gaps)
-        }
-    });
-    // A watcher that must never go back.
-    let watching = tokio::spawn({
-        let (store, stop) = (store(&cluster, &VOTERS), stop.clone());
-        async move {
-            let mut seen = 0;
-            while !stop.load(Ordering::Relaxed) {
-                let Ok(mut events) = store.watch(seen).await else {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                    continue;
-                };
-                while let Ok(Some(Ok(event))) =
-                    tokio::time::timeout(Duration::from_secs(1), futures_util::StreamExt::next(&mut events))
-                        .await
-                {
-                    let version = match event {
-                        WatchEvent::Snapshot(state) => state.version,
-                        WatchEvent::Entry { version, .. } | WatchEvent::Idle { version } => version,
-                    };
-                    assert!(version >= seen, "a watcher went back from {seen} to {version}");
-                    seen = version;
-                    if stop.load(Ordering::Relaxed) {
-                        break;
-                    }
-                }
-            }
-            seen
-        }
-    });
+    let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Acknowledged::default());
+    let proposing = tokio::spawn(propose(store(&cluster, &VOTERS), acknowledged.clone(), stop.clone()));
+    let watching = tokio::spawn(watch(store(&cluster, &VOTERS), stop.clone()));
+    let each: Vec<MetaGrpcClient> = VOTERS.iter().map(|id| store(&cluster, &[*id])).collect();
     let leaders = tokio::spawn({
-        let each: Arc<Vec<MetaGrpcClient>> =
-            Arc::new(VOTERS.iter().map(|id| store(&cluster, &[*id])).collect());
         let stop = stop.clone();
         async move {
-            let mut terms: BTreeMap<u64, u64> = BTreeMap::new();
+            let mut leaders = Leaders::default();
             while !stop.load(Ordering::Relaxed) {
-                for (term, leader) in watch_leaders(each.clone()).await {
-                    let before = *terms.entry(term).or_insert(leader);
-                    assert_eq!(before, leader, "two leaders in term {term}");
-                }
+                leaders.ask(&each).await;
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            terms.len()
+            leaders.0.len()
         }
     });
+    let more = async |than: usize| {
+        until("proposals are acknowledged", Duration::from_secs(30), || async {
+            (acknowledged.lock().unwrap().len() >= than).then_some(())
+        })
+        .await;
+    };
+    more(ACKNOWLEDGED_BETWEEN).await;
 
     // Every other kill is the leader's, as those cost a gap.
+    let mut gaps = Vec::new();
     for kill in 0..kills() {
         let leading = leader(&cluster, &VOTERS).await;
         let id = if kill % 2 == 0 { leading } else { 1 + (kill / 2) % 3 };
+        let before = acknowledged.lock().unwrap().len();
         cluster.kill("meta", id).unwrap();
+        let killed = Instant::now();
         let rest: Vec<u64> = VOTERS.into_iter().filter(|other| *other != id).collect();
         leader(&cluster, &rest).await;
+        // One may have been acknowledged by the voter that was killed.
+        more(before + 1 + ACKNOWLEDGED_BETWEEN).await;
+        if id == leading {
+            let times = acknowledged.lock().unwrap();
+            let after = times.windows(2).filter(|pair| pair[1].1 > killed);
+            let gap = after.map(|pair| pair[1].1 - pair[0].1.max(killed)).take(ACKNOWLEDGED_BETWEEN).max();
+            gaps.push(gap.unwrap());
+        }
         cluster.restart("meta", id).unwrap();
         until("the killed voter is back", Duration::from_secs(20), || async {
             let back = store(&cluster, &[id]).membership().await.ok()?;
@@ -325,19 +279,28 @@ async fn voters_are_killed_in_turn_and_nothing_acknowledged_is_lost() {
         .await;
     }
     stop.store(true, Ordering::Relaxed);
-    let (acknowledged, mut gaps) = proposing.await.unwrap();
-    let seen = watching.await.unwrap();
-    let terms = leaders.await.unwrap();
+    proposing.await.unwrap();
+    let (seen, terms) = (watching.await.unwrap(), leaders.await.unwrap());
+    let acknowledged = acknowledged.lock().unwrap().clone();
     let namespaces = admin(&cluster).namespaces("n").all().await.unwrap();
-    let there: std::collections::BTreeSet<&str> = namespaces.iter().map(|n| n.name.as_str()).collect();
-    let lost: Vec<&String> = acknowledged.iter().filter(|name| !there.contains(name.as_str())).collect();
+    let there: BTreeSet<&str> = namespaces.iter().map(|n| n.name.as_str()).collect();
+    let lost: Vec<&String> =
+        acknowledged.iter().map(|(name, _)| name).filter(|name| !there.contains(name.as_str())).collect();
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
-    assert!(acknowledged.len() > 10 && seen > 10 && terms > 0, "{} {seen} {terms}", acknowledged.len());
+    assert!(seen >= acknowledged.len() as u64 && terms > gaps.len() / 2, "{seen} versions, {terms} terms");
     gaps.sort();
-    let longest: Vec<Duration> = gaps.iter().rev().take(kills() as usize / 2 + 1).copied().collect();
+    let at = |part: usize| gaps[(gaps.len() - 1) * part / 100];
     println!(
-        "{} proposals acknowledged, {terms} terms seen, the longest gaps between two: {longest:.2?}",
-        acknowledged.len()
+        "{} kills, {} proposals acknowledged, {terms} terms seen; without a leader for: least {:.2?}, median {:.2?}, \
+         p90 {:.2?}, most {:.2?}",
+        kills(),
+        acknowledged.len(),
+        at(0),
+        at(50),
+        at(90),
+        at(100)
     );
+    println!("each: {gaps:.2?}");
+    assert!(at(100) < GAP_MAX, "no writes within {GAP_MAX:?}: {gaps:?}");
     cluster.stop().await.unwrap();
 }

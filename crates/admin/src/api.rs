@@ -25,6 +25,7 @@ pub(crate) mod routes;
 pub(crate) mod settings;
 pub(crate) mod shards;
 pub(crate) mod signing_keys;
+pub(crate) mod usage;
 
 use headwater_meta::{MetaCache, MetaStore};
 use headwater_proto::Directory;

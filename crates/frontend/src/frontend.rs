@@ -1,7 +1,7 @@
 //! A frontend: its parts, and the router that serves it.
 
 use axum::body::Body;
-use headwater_meta::{MetaCache, limits::REPORT_KEYS_MAX};
+use headwater_meta::{Guidance, MetaCache, limits::REPORT_KEYS_MAX};
 use headwater_proto::directory::Directory;
 use headwater_telemetry::AccessLog;
 use headwater_types::{Clock, KeyId, Rng, UnixMillis};
@@ -19,6 +19,7 @@ use crate::{
     metrics::Metrics,
     net::{ConnInfo, Handler},
     policy::Policies,
+    quotas::Quotas,
     response_body::ResponseBody,
     routes::Routes,
 };
@@ -55,6 +56,7 @@ pub struct Frontend {
     pub(crate) playlists: PlaylistCache,
     pub(crate) dates: Dates,
     pub(crate) key_uses: KeyUses,
+    pub(crate) quotas: Quotas,
 }
 
 impl fmt::Debug for Frontend {
@@ -82,6 +84,7 @@ impl Frontend {
             playlists: PlaylistCache::new(),
             dates: Dates::new(),
             key_uses: KeyUses::new(),
+            quotas: Quotas::default(),
         })
     }
 
@@ -97,6 +100,11 @@ impl Frontend {
             let heard = self.cache.last_heard();
             heard.is_none_or(|at| self.clock.monotonic().saturating_sub(at) > limit)
         })
+    }
+
+    /// Follows what the metadata leader wants.
+    pub fn follow(&self, guidance: &Guidance) {
+        self.quotas.follow(guidance, self.clock.monotonic());
     }
 
     /// Takes the keys that granted requests since they were last taken, and when: at most [`REPORT_KEYS_MAX`] a call,

@@ -29,6 +29,7 @@ mod problem;
 mod put;
 mod put_request;
 mod query;
+mod quotas;
 mod read;
 mod recent;
 mod request_body;

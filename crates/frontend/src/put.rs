@@ -39,6 +39,11 @@ pub(crate) async fn put(
     if plan.size == Some(0) && probes {
         return Ok(stored_nothing());
     }
+    if frontend.quotas.is_over(policy.id(), request.started) {
+        let detail =
+            "the namespace is past its quota until objects expire or are deleted, or the quota is raised";
+        return Err(Problem::new(ErrorCode::QuotaExceeded, detail));
+    }
     let upload = admit(request, &key, plan.size).await?;
 
     // The body is first read here: an `Expect: 100-continue` is answered by it.

@@ -34,8 +34,8 @@ pub use records::{
     CorsPolicy, DigestHashes, KeyRecord, NamespaceRecord, NamespaceSettings, NodeRecord, NodeState,
     Permission, PurgeRecord, Rule, ShardEntry, SigningKeyRecord, ZoneVerdict,
 };
-pub use state::State;
+pub use state::{Indexed, State};
 pub use store::{
-    Applied, MemberChange, Membership, MetaError, MetaMember, MetaStore, NodeReport, Presence, Report,
-    Reporter, WatchEvent, WatchEvents,
+    Applied, Guidance, HotShare, MemberChange, Membership, MetaError, MetaMember, MetaStore, NodeReport,
+    Presence, Report, Reported, Reporter, SpaceReport, Usage, WatchEvent, WatchEvents,
 };

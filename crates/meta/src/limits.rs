@@ -50,6 +50,9 @@ pub const REPORTERS_MAX: usize = 4_096;
 pub const KEYS_USED_MAX: usize = KEYS_MAX;
 /// Keys in one report.
 pub const REPORT_KEYS_MAX: usize = 1_024;
+/// Namespaces in one report of a node. Those that hold the most come first; what is left out has equal shares and counts
+/// for no quota.
+pub const REPORT_SPACES_MAX: usize = 4_096;
 
 /// Rules of each kind in a namespace's settings, and entries of each list of its CORS policy.
 pub const SETTINGS_LIST_MAX: usize = 64;
@@ -60,6 +63,8 @@ pub const WRITE_DEADLINE_MS_MAX: u64 = 60_000;
 /// Longest node address, `host:port`, in bytes: a DNS name has at most 253 (RFC 1035, section 2.3.4).
 pub const ADDRESS_BYTES_MAX: usize = 259;
 
+/// Proposals that a leader has under way at a time; more are refused, and nothing was done then.
+pub const PROPOSALS_MAX: usize = 1_024;
 /// Largest encoded command: a new configuration of every shard at once fits.
 pub const COMMAND_BYTES_MAX: usize = 512 * 1024;
 /// Largest snapshot that a watch carries. As many namespaces, keys and signing keys as are allowed fit, with the longest

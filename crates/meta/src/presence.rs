@@ -3,8 +3,10 @@
 mod board;
 mod keys_used;
 pub mod reporter;
+mod shares;
 #[cfg(test)]
 mod tests;
+mod usage;
 
-pub use board::{BoardFile, PresenceBoard};
+pub use board::{BoardFile, Lead, Led, PresenceBoard};
 pub(crate) use keys_used::keep;

@@ -4,6 +4,7 @@ mod apply;
 mod capacity;
 mod create_map;
 mod document;
+mod indexed;
 mod keys;
 mod namespaces;
 mod nodes;
@@ -31,6 +32,7 @@ use crate::records::{
 
 pub(crate) use apply::Effect;
 pub use document::STATE_FORMAT;
+pub use indexed::Indexed;
 pub(crate) use register::Lost;
 
 /// The whole metadata. What there may be many of stands in persistent maps, so that a copy of the state costs little.
@@ -39,11 +41,11 @@ pub struct State {
     /// The Raft index of the last applied entry.
     pub version: u64,
     /// Namespaces by id.
-    pub namespaces: OrdMap<NamespaceId, Arc<NamespaceRecord>>,
+    pub namespaces: Indexed<NamespaceId, Arc<NamespaceRecord>>,
     /// Ids by name.
-    pub names: OrdMap<NamespaceName, NamespaceId>,
+    pub names: Indexed<NamespaceName, NamespaceId>,
     /// Keys by id.
-    pub keys: OrdMap<KeyId, Arc<KeyRecord>>,
+    pub keys: Indexed<KeyId, Arc<KeyRecord>>,
     /// Ids of the keys that were revoked last, oldest first, at most `REVOKED_KEYS_MAX`.
     #[serde(default)]
     pub revoked: VecDeque<KeyId>,

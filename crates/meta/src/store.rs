@@ -1,8 +1,8 @@
 //! The trait behind which the metadata lives.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
-use headwater_types::{KeyId, Member, UnixMillis};
+use headwater_types::{KeyId, Member, NamespaceId, UnixMillis};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -32,9 +32,9 @@ pub trait MetaStore: Send + Sync + fmt::Debug + 'static {
     /// Adds or removes a voter. Repeating a change that was made changes nothing. Answers who takes part then.
     async fn change_membership(&self, change: MemberChange, limit: Duration)
     -> Result<Membership, MetaError>;
-    /// Tells every voter that a role lives and how far its copy is. Answers the newest version that any of them has
-    /// applied.
-    async fn report(&self, report: Report) -> Result<u64, MetaError>;
+    /// Tells every voter that a role lives and how far its copy is. One report of a role at a time: the next one follows
+    /// the answer to the one before, or the end of waiting for it.
+    async fn report(&self, report: Report) -> Result<Reported, MetaError>;
     /// What roles last reported to the voter that is asked.
     async fn presence(&self) -> Result<Presence, MetaError>;
 }
@@ -58,7 +58,7 @@ pub enum MemberChange {
 
 /// What a role says of itself, every [`crate::limits::REPORT_EVERY`] and when its copy has a new version. Soft state, never in the
 /// log: a new voter starts without.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// Role and id, such as `frontend-1`; at most [`crate::limits::REPORTER_BYTES_MAX`] bytes.
     pub reporter: String,
@@ -69,6 +69,78 @@ pub struct Report {
     /// Keys that granted a request since the last report, and when they last did: at most
     /// [`crate::limits::REPORT_KEYS_MAX`], each at most once a minute.
     pub keys_used: Vec<(KeyId, UnixMillis)>,
+    /// Of a storage node: the number of this report, counted from the start of its process, so that one which arrives
+    /// late is known as such.
+    #[serde(default)]
+    pub seq: u64,
+    /// Of a storage node: the namespaces that it holds something of, at most [`crate::limits::REPORT_SPACES_MAX`].
+    #[serde(default)]
+    pub spaces: Vec<SpaceReport>,
+}
+
+/// What a storage node holds of a namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpaceReport {
+    /// Of which namespace.
+    pub namespace: NamespaceId,
+    /// Bytes of the bodies of live objects.
+    pub bytes: u64,
+    /// Live objects.
+    pub objects: u64,
+    /// What the namespace may take in the node's memory, in bytes, if that is limited.
+    pub share_bytes: Option<u64>,
+    /// Bytes written lately: a sum that halves every minute.
+    pub ingest_bytes: u64,
+}
+
+/// The answer to a [`Report`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reported {
+    /// The newest version that any voter has applied.
+    pub version: u64,
+    /// What the leader wants; `None` if it was not among those that answered.
+    pub guidance: Option<Guidance>,
+}
+
+impl Reported {
+    /// What two voters answered: the newest version, and what the leader of the later term wants.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            version: self.version.max(other.version),
+            guidance: self.guidance.into_iter().chain(other.guidance).max_by_key(|guidance| guidance.term),
+        }
+    }
+}
+
+/// What the leader wants of a role until the next report. Soft state: a role that hears nothing goes on as before.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guidance {
+    /// The leader's term: what a leader of an earlier one wants is void.
+    pub term: u64,
+    /// To a storage node: shares that are to change. The others stay.
+    pub shares: Vec<HotShare>,
+    /// Namespaces that are past their quota: all of them.
+    pub over_quota: Vec<NamespaceId>,
+}
+
+/// What one node may keep of a namespace in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HotShare {
+    /// Of which namespace.
+    pub namespace: NamespaceId,
+    /// The capacity of which this is a share, in bytes: of another one, it is as large a part.
+    pub capacity_bytes: u64,
+    /// The share, in bytes.
+    pub share_bytes: u64,
+}
+
+/// What a namespace holds, by one copy of each object.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Bytes of the bodies of live objects.
+    pub bytes: u64,
+    /// Live objects.
+    pub objects: u64,
 }
 
 /// What a storage node says of itself.
@@ -88,7 +160,9 @@ pub struct Presence {
     /// The last report of each reporter, by name.
     pub reporters: Vec<Reporter>,
     /// When keys last granted a request.
-    pub keys_used: std::collections::BTreeMap<KeyId, UnixMillis>,
+    pub keys_used: BTreeMap<KeyId, UnixMillis>,
+    /// What namespaces hold that hold anything, as far as nodes report it.
+    pub usage: BTreeMap<NamespaceId, Usage>,
 }
 
 /// A role that has reported.

@@ -19,6 +19,7 @@ mod put;
 mod replica;
 mod reports;
 pub mod shard;
+mod shares;
 
 pub use identity::{Identity, IdentityError};
 pub use metrics::NodeMetrics;

@@ -43,6 +43,8 @@ pub struct NodeMetrics {
     pub shards_degraded: Gauge,
     /// Peers in reach.
     pub links_up: Gauge,
+    /// Namespaces that did not fit the last report: for them shares stay equal and quotas do not count.
+    pub spaces_left_out: Gauge,
 }
 
 impl NodeMetrics {
@@ -66,6 +68,7 @@ impl NodeMetrics {
         let syncing = gauge(r, "node_shards_syncing", "Shards held and not served here");
         let degraded = gauge(r, "node_shards_degraded", "Shards served with a single in-sync member");
         let links = gauge(r, "node_links_up", "Peers in reach");
+        let left_out = gauge(r, "node_namespaces_unreported", "Namespaces that did not fit the last report");
         let of = |zone: &ZoneName| {
             let zone = Zone { zone: zone.to_string() };
             Self {
@@ -82,6 +85,7 @@ impl NodeMetrics {
                 shards_syncing: syncing.get_or_create_owned(&zone),
                 shards_degraded: degraded.get_or_create_owned(&zone),
                 links_up: links.get_or_create_owned(&zone),
+                spaces_left_out: left_out.get_or_create_owned(&zone),
             }
         };
         zones.iter().map(of).collect()

@@ -9,10 +9,10 @@ use headwater_proto::{
 use headwater_store::Tier;
 use headwater_telemetry::REQUEST_TARGET;
 use headwater_types::{
-    Clock, Epoch, Member, NamespaceId, NodeId, ObjectId, RequestId, ShardId, Ttl, Version, ZoneName, limits,
+    Clock, Epoch, Member, NodeId, ObjectId, RequestId, ShardId, Ttl, Version, ZoneName, limits,
 };
 use parking_lot::Mutex;
-use std::{collections::BTreeMap, fmt, hash::BuildHasher, sync::Arc, time::Duration};
+use std::{fmt, hash::BuildHasher, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, Span};
@@ -23,6 +23,7 @@ use crate::{
     links::Links,
     metrics::NodeMetrics,
     shard::{Refusal, ShardCore},
+    shares::Shares,
 };
 
 /// How old a gauge may be.
@@ -82,7 +83,7 @@ pub struct StorageNode {
     links: Links,
     metrics: NodeMetrics,
     installed: watch::Sender<u64>,
-    shares: Mutex<BTreeMap<NamespaceId, Option<u64>>>,
+    shares: Shares,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -103,7 +104,7 @@ impl StorageNode {
             links: Links::default(),
             metrics: deps.metrics.clone(),
             installed: watch::Sender::new(0),
-            shares: Mutex::default(),
+            shares: Shares::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             deps,
@@ -144,12 +145,6 @@ impl StorageNode {
     /// Its metrics; gauges are up to a second old, unless [`StorageNode::refresh_gauges`] is called.
     pub fn metrics(&self) -> &NodeMetrics {
         &self.metrics
-    }
-
-    /// Whether the map gives this process at least one shard to hold.
-    pub fn is_member(&self) -> bool {
-        let me = self.member();
-        self.shards.iter().any(|core| core.lock().entry().is_some_and(|e| e.writers().any(|m| m == me)))
     }
 
     /// Whether every shard's configuration is at least at `epoch`.
@@ -247,15 +242,7 @@ impl StorageNode {
         if !complete {
             return false;
         }
-        // A namespace's hot capacity is what a zone keeps for it, in equal parts on the zone's nodes.
-        let in_zone = state.nodes.values().filter(|node| node.zone == self.config.zone).count().max(1) as u64;
-        let mut shares = self.shares.lock();
-        for namespace in state.namespaces.values() {
-            let share = namespace.settings.hot_capacity_bytes.map(|capacity| capacity / in_zone);
-            if shares.insert(namespace.id, share) != Some(share) {
-                self.tier().set_namespace_share(namespace.id, share);
-            }
-        }
+        self.shares.install(&state, &self.config.zone, self.tier());
         self.installed.send_replace(version);
         true
     }
@@ -302,6 +289,10 @@ impl StorageNode {
 
     pub(crate) fn clock(&self) -> &dyn Clock {
         self.deps.clock.as_ref()
+    }
+
+    pub(crate) fn shares(&self) -> &Shares {
+        &self.shares
     }
 
     pub(crate) fn arrivals(&self) -> &Arc<Arrivals> {

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     record::Record,
-    tier::{Inserted, ListRecords, ListedRecord, Tier, TierError},
+    tier::{Inserted, ListRecords, ListedRecord, NamespaceStats, Tier, TierError},
 };
 
 /// A call of a tier, for a rule to decide on.
@@ -63,6 +63,10 @@ impl<T: Tier + ?Sized> Tier for Faulty<T> {
 
     fn set_namespace_share(&self, namespace: NamespaceId, share_bytes: Option<u64>) {
         self.inner.set_namespace_share(namespace, share_bytes);
+    }
+
+    fn namespaces(&self) -> Vec<(NamespaceId, NamespaceStats)> {
+        self.inner.namespaces()
     }
 
     fn holds(&self, shard: ShardId) -> bool {

@@ -11,7 +11,7 @@ mod space;
 mod stats;
 
 pub use config::HotConfig;
-pub use stats::{ByClass, ClassStats, HotStats, NamespaceStats};
+pub use stats::{ByClass, ClassStats, HotStats};
 
 use headwater_types::{Clock, NamespaceId, ObjectId, ShardId, UnixMillis, Version};
 use parking_lot::Mutex;
@@ -19,7 +19,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     record::Record,
-    tier::{Inserted, ListRecords, ListedRecord, Tier, TierError},
+    tier::{Inserted, ListRecords, ListedRecord, NamespaceStats, Tier, TierError},
 };
 use ledger::Ledger;
 use listing::Page;
@@ -189,6 +189,10 @@ impl Tier for HotTier {
     fn set_namespace_share(&self, namespace: NamespaceId, share_bytes: Option<u64>) {
         self.ledger.lock().set_share(namespace, share_bytes);
         self.remove_in_steps(|ledger, now| ledger.shed_one(namespace, 0, now), self.clock.unix_millis());
+    }
+
+    fn namespaces(&self) -> Vec<(NamespaceId, NamespaceStats)> {
+        self.ledger.lock().namespaces().collect()
     }
 
     fn holds(&self, shard: ShardId) -> bool {

@@ -11,4 +11,4 @@ pub use faulty::Faulty;
 pub use hot::{HotConfig, HotStats, HotTier};
 pub use metrics::HotMetrics;
 pub use record::Record;
-pub use tier::{Inserted, ListRecords, ListedRecord, Tier, TierError};
+pub use tier::{Inserted, ListRecords, ListedRecord, NamespaceStats, Tier, TierError};

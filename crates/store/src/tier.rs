@@ -28,6 +28,8 @@ pub trait Tier: Send + Sync + fmt::Debug + 'static {
     fn fits(&self, namespace: NamespaceId, cost: u64) -> bool;
     /// Sets what a namespace may take here, in bytes; `None`: whatever the tier has.
     fn set_namespace_share(&self, namespace: NamespaceId, share_bytes: Option<u64>);
+    /// What each namespace has here that has anything, or a share.
+    fn namespaces(&self) -> Vec<(NamespaceId, NamespaceStats)>;
     /// Whether anything of a shard is here: records, tombstones, and what has expired and is not removed yet.
     fn holds(&self, shard: ShardId) -> bool;
     /// Removes everything of a shard, at whatever version. When this returns, [`Tier::holds`] is false unless something
@@ -39,6 +41,24 @@ pub trait Tier: Send + Sync + fmt::Debug + 'static {
     fn capacity_bytes(&self) -> u64;
     /// Removes an object's record if it is still at or below `version`, and every trace of it.
     async fn remove(&self, object: &ObjectId, version: headwater_types::Version) -> Result<bool, TierError>;
+}
+
+/// Counts of one namespace in a tier.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NamespaceStats {
+    /// Bytes of everything that is held, tombstones and overhead included.
+    pub used_bytes: u64,
+    /// The most that they may be, if it has a share.
+    pub share_bytes: Option<u64>,
+    /// Records and tombstones that are held.
+    pub entries: u64,
+    /// Records without tombstones.
+    pub objects: u64,
+    /// Bytes of their bodies.
+    pub object_bytes: u64,
+    /// What was ever written, as `used_bytes` counts it; begins anew for a namespace that had nothing here, not even a
+    /// share.
+    pub written_bytes: u64,
 }
 
 /// What to list.

@@ -17,7 +17,8 @@ pub fn set_parent_from_headers(span: &Span, headers: &HeaderMap) {
     if span.is_disabled() {
         return;
     }
-    let parent = global::get_text_map_propagator(|p| p.extract_with_context(&Context::new(), &Headers(headers)));
+    let parent =
+        global::get_text_map_propagator(|p| p.extract_with_context(&Context::new(), &Headers(headers)));
     if parent.span().span_context().is_valid() {
         // It fails only for a span that is logged without being traced: there is no parent to set then.
         let _ = span.set_parent(parent);

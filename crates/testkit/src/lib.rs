@@ -6,6 +6,7 @@
 pub mod binary;
 pub mod cluster;
 pub mod dev;
+pub mod hosts;
 pub mod in_process;
 pub mod logs;
 pub mod medialive;
@@ -15,6 +16,7 @@ pub mod wait;
 
 pub use cluster::{Cluster, ClusterProcess};
 pub use dev::Dev;
+pub use hosts::Hosts;
 pub use in_process::{InProcess, InProcessConfig};
 pub use medialive::{MediaLive, MediaLiveConfig};
 pub use process::Process;

@@ -42,11 +42,12 @@ pub enum ErrorCode {
     UnsupportedMediaType,
     NotSupported,
     MetadataUnavailable,
+    QuotaExceeded,
 }
 
 impl ErrorCode {
     /// Every code, for the documentation and the tests.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::BadRequest,
         Self::InvalidNamespace,
         Self::InvalidKey,
@@ -85,6 +86,7 @@ impl ErrorCode {
         Self::UnsupportedMediaType,
         Self::NotSupported,
         Self::MetadataUnavailable,
+        Self::QuotaExceeded,
     ];
 
     /// The row: code, HTTP status, title.
@@ -135,6 +137,9 @@ impl ErrorCode {
             Self::NotSupported => ("not_supported", 501, "A voter of the metadata does not know this yet"),
             Self::MetadataUnavailable => {
                 ("metadata_unavailable", 503, "The metadata does not answer; nothing was changed")
+            }
+            Self::QuotaExceeded => {
+                ("quota_exceeded", 507, "The namespace holds more than its quota allows; nothing was stored")
             }
         }
     }

@@ -30,8 +30,6 @@ use super::{
 const ATTEMPTS: usize = 5;
 /// Most objects that a page of a listing may be asked for to tell how many a namespace has.
 const COUNTED_MAX: usize = 1_000;
-/// Pages that are added up for the usage of a namespace; one with more objects has no usage here.
-const USAGE_PAGES_MAX: usize = 100;
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -53,9 +51,6 @@ pub struct ListQuery {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ShowQuery {
-    /// Add up what is stored in it; null for a namespace of more than 100,000 objects.
-    #[serde(default)]
-    usage: bool,
     /// Answer from this process's copy of the metadata, also without a quorum.
     #[serde(default)]
     stale: bool,
@@ -85,10 +80,12 @@ pub async fn list(
     let begin =
         if after < prefix { Bound::Included(prefix.as_str()) } else { Bound::Excluded(after.as_str()) };
     let names = state.names.range::<(Bound<&str>, Bound<&str>), str>((begin, Bound::Unbounded));
+    let usage = api.usage().await;
     let items = names
         .take_while(|(name, _)| name.as_str().starts_with(&prefix))
         .filter_map(|(name, id)| Some((name.to_string(), state.namespaces.get(id)?)));
-    Ok(Json(paging::page(items.map(|(name, record)| (name, convert::namespace(record, None))), limit)))
+    let shown = items.map(|(name, record)| (name, convert::namespace(record, usage.of(record.id))));
+    Ok(Json(paging::page(shown, limit)))
 }
 
 /// Makes a namespace.
@@ -131,8 +128,7 @@ pub async fn show(
 ) -> ApiResult {
     let state = api.read(query.stale).await?;
     let record = metadata::namespace(&state, &name)?;
-    let usage = if query.usage { usage(&api, record).await? } else { None };
-    Ok(tagged(record, usage))
+    Ok(tagged(record, api.usage().await.of(record.id)))
 }
 
 /// Changes settings: a merge patch (RFC 7396), in which `null` sets a member back to its default.
@@ -285,23 +281,6 @@ async fn check_empty(api: &AdminApi, record: &NamespaceRecord) -> ApiResult<()> 
             record.name
         ),
     ))
-}
-
-async fn usage(api: &AdminApi, record: &NamespaceRecord) -> ApiResult<Option<Usage>> {
-    let mut usage = Usage::default();
-    let mut listing = Listing { limit: COUNTED_MAX, ..Listing::default() };
-    for _ in 0..USAGE_PAGES_MAX {
-        let page = api.objects(record.id, &listing).await?;
-        for meta in page.entries.iter().filter_map(|entry| entry.meta.as_ref()) {
-            usage.objects += 1;
-            usage.bytes += meta.size;
-        }
-        if !page.more {
-            return Ok(Some(usage));
-        }
-        listing.after = page.entries.last().map(|entry| entry.name.clone());
-    }
-    Ok(None)
 }
 
 fn tagged(record: &NamespaceRecord, usage: Option<Usage>) -> Response {

@@ -1,7 +1,9 @@
 //! Objects and channels, over all shards.
 
-use headwater_types::{Clock, NodeId, SystemClock};
+use headwater_meta::{NodeReport, Reporter, Usage, limits::REPORT_STALE};
+use headwater_types::{Clock, Incarnation, Member, NodeId, SystemClock};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 use crate::support::Bench;
 
@@ -90,11 +92,35 @@ async fn channels_are_the_playlists_with_their_age() {
 }
 
 #[tokio::test]
-async fn usage_is_added_up_and_a_full_namespace_is_not_deleted() {
+async fn usage_is_what_nodes_report() {
     let bench = filled().await;
-    assert_eq!(bench.get("/v1/namespaces/live").await.is(200)["usage"], Value::Null);
-    let shown = bench.get("/v1/namespaces/live?usage=true").await.is(200);
-    assert_eq!(shown["usage"], json!({"bytes": 3024, "objects": 33}));
+    bench.post("/v1/namespaces", json!({"name": "empty"})).await.is(201);
+    let usage = async |name: &str| {
+        let shown = bench.get(&format!("/v1/namespaces/{name}")).await.is(200);
+        let page = bench.get(&format!("/v1/namespaces?prefix={name}")).await.is(200);
+        assert_eq!(shown["usage"], page["items"][0]["usage"]);
+        shown["usage"].clone()
+    };
+    let reports = |ago| {
+        let member = Member { node: NodeId(1), incarnation: Incarnation(1) };
+        let node = Some(NodeReport { member, hot_bytes: 0, hot_capacity_bytes: 0 });
+        let id = bench.cache.state().namespace("live").unwrap().id;
+        let mut presence = bench.store.presence.lock();
+        presence.reporters = vec![Reporter { name: "node-1".to_owned(), version: 1, node, ago }];
+        presence.usage = [(id, Usage { bytes: 3024, objects: 33 })].into();
+    };
+    assert_eq!(usage("live").await, Value::Null, "no node says");
+    reports(Duration::from_millis(400));
+    assert_eq!(usage("live").await, json!({"bytes": 3024, "objects": 33}));
+    assert_eq!(usage("empty").await, json!({"bytes": 0, "objects": 0}));
+    reports(REPORT_STALE);
+    assert_eq!(usage("live").await, Value::Null, "no node says any more");
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_namespace_is_not_deleted() {
+    let bench = filled().await;
     let detail = bench.delete("/v1/namespaces/live").await.problem(409, "not_empty");
     assert!(detail.contains("33 objects") && detail.contains("force=true"), "{detail}");
     bench.get("/v1/namespaces/live").await.is(200);

@@ -3,7 +3,7 @@
 use crate::support::{Bench, NAMESPACE};
 use axum::body::Body;
 use headwater_frontend::FrontendConfig;
-use headwater_meta::NamespaceSettings;
+use headwater_meta::{NamespaceRecord, NamespaceSettings};
 use headwater_types::KeyId;
 use http::{Method, Request};
 use std::{sync::Arc, time::Duration};
@@ -20,9 +20,10 @@ async fn blocked_names_are_refused_to_everyone_but_may_be_deleted() {
         assert_eq!(bench.put(name, "x", &[]).await.status, 201);
     }
     bench.change(|state| {
-        let record = Arc::make_mut(state.namespaces.get_mut(&NAMESPACE).unwrap());
+        let mut record = NamespaceRecord::clone(&state.namespaces[&NAMESPACE]);
         record.version += 1;
         record.blocked = vec!["other/".into(), "stolen".into()];
+        state.namespaces.insert(NAMESPACE, Arc::new(record));
     });
     for name in ["stolen/a.ts", "stolen-too.ts", "stolen"] {
         for method in [Method::GET, Method::PUT, Method::POST] {

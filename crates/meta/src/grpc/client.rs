@@ -10,21 +10,26 @@ use tonic::{Response, Status};
 
 use super::{
     convert::{
-        change_to_wire, event_from_wire, from_status, membership_from_wire, presence_from_wire,
-        report_to_wire,
+        change_to_wire, event_from_wire, from_status, guidance_from_wire, membership_from_wire,
+        presence_from_wire, report_to_wire,
     },
     voters::{Voter, Voters, millis},
 };
 use crate::{
     command::{Command, Envelope},
     raft::repeats_alike,
-    store::{Applied, MemberChange, Membership, MetaError, MetaStore, Presence, Report, WatchEvents},
+    store::{
+        Applied, MemberChange, Membership, MetaError, MetaStore, Presence, Report, Reported, WatchEvents,
+    },
 };
 
-/// For each voter that is asked for its status, or for the beginning of a watch, or that is reported to.
+/// For each voter that is asked for its status, or for the beginning of a watch.
 const CALL_LIMIT: Duration = Duration::from_secs(2);
+/// For each voter that is reported to: one that hangs must not keep the answers of the others from a role that reports
+/// again soon.
+const REPORT_LIMIT: Duration = Duration::from_millis(700);
 /// For each voter that is asked for something that another one may do as well, where there is time for both.
-const ATTEMPT_LIMIT: Duration = Duration::from_secs(4);
+const ATTEMPT_LIMIT: Duration = Duration::from_millis(2500);
 /// Between two rounds through the voters, and half of that.
 const PAUSE_MILLIS: u64 = 100;
 
@@ -186,10 +191,10 @@ impl MetaStore for MetaGrpcClient {
             }
             Ok(events)
         });
-        let event = |message: Result<v1::WatchEvent, Status>| {
-            message.map_err(|status| unavailable(from_status(&status))).and_then(event_from_wire)
+        let event = |message: Result<v1::WatchEvent, Status>| async {
+            event_from_wire(message.map_err(|status| unavailable(from_status(&status)))?).await
         };
-        Ok(events.await?.map(event).boxed())
+        Ok(events.await?.then(event).boxed())
     }
 
     async fn membership(&self) -> Result<Membership, MetaError> {
@@ -212,30 +217,32 @@ impl MetaStore for MetaGrpcClient {
         Ok(membership)
     }
 
-    async fn report(&self, report: Report) -> Result<u64, MetaError> {
+    async fn report(&self, report: Report) -> Result<Reported, MetaError> {
         let request = report_to_wire(report);
         let calls = self.voters.in_turn().into_iter().map(|mut voter| {
             let request = request.clone();
-            async move { call(CALL_LIMIT, voter.client.report(request)).await }
+            async move { call(REPORT_LIMIT, voter.client.report(request)).await }
         });
-        let mut newest = Err(MetaError::Unavailable("there are no voters".to_owned()));
-        let mut heard: Option<v1::ReportReply> = None;
+        let (mut reported, mut addresses) = (None::<Reported>, Vec::new());
+        let mut failed = MetaError::Unavailable("there are no voters".to_owned());
         for reply in join_all(calls).await {
             match reply {
-                // The one that is furthest knows the members best.
-                Ok(reply) if heard.as_ref().is_none_or(|best| best.version < reply.version) => {
-                    newest = Ok(reply.version);
-                    heard = Some(reply);
+                Ok(reply) => {
+                    let guidance = reply.guidance.map(guidance_from_wire);
+                    // The one that is furthest knows the members best.
+                    if reported.as_ref().is_none_or(|best| best.version < reply.version) {
+                        addresses = reply.addresses;
+                    }
+                    let one = Reported { version: reply.version, guidance };
+                    reported = Some(reported.map_or(one.clone(), |best| best.and(one)));
                 }
-                Ok(_) => {}
-                Err(e) if heard.is_none() => newest = Err(e),
-                Err(_) => {}
+                Err(e) => failed = e,
             }
         }
-        if let Some(reply) = heard {
-            self.voters.learn(reply.addresses.iter().map(String::as_str));
+        if reported.is_some() {
+            self.voters.learn(addresses.iter().map(String::as_str));
         }
-        newest
+        reported.ok_or(failed)
     }
 
     async fn presence(&self) -> Result<Presence, MetaError> {

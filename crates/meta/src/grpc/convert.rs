@@ -4,8 +4,12 @@ mod members;
 mod presence;
 
 pub(super) use members::{change_from_wire, change_to_wire, membership_from_wire, membership_to_wire};
-pub(super) use presence::{presence_from_wire, presence_to_wire, report_from_wire, report_to_wire};
+pub(super) use presence::{
+    guidance_from_wire, guidance_to_wire, presence_from_wire, presence_to_wire, report_from_wire,
+    report_to_wire,
+};
 
+use bytes::Bytes;
 use headwater_proto::v1;
 use std::error::Error;
 use tonic::{Code, Status};
@@ -46,21 +50,28 @@ pub(super) fn never_connected(status: &Status) -> bool {
     false
 }
 
-pub(super) fn event_to_wire(event: WatchEvent) -> Result<v1::WatchEvent, MetaError> {
-    use v1::watch_event::Event;
-    let (version, event) = match event {
-        WatchEvent::Snapshot(state) => (state.version, Event::Snapshot(state.encode()?.into())),
-        WatchEvent::Entry { version, command } => (version, Event::Command(command)),
-        WatchEvent::Idle { version } => (version, Event::Idle(true)),
-    };
-    Ok(v1::WatchEvent { version, event: Some(event) })
+pub(super) fn snapshot_to_wire(version: u64, document: Bytes) -> v1::WatchEvent {
+    v1::WatchEvent { version, event: Some(v1::watch_event::Event::Snapshot(document)) }
 }
 
-pub(super) fn event_from_wire(message: v1::WatchEvent) -> Result<WatchEvent, MetaError> {
+pub(super) fn entry_to_wire(version: u64, command: Bytes) -> v1::WatchEvent {
+    v1::WatchEvent { version, event: Some(v1::watch_event::Event::Command(command)) }
+}
+
+pub(super) fn idle_to_wire(version: u64) -> v1::WatchEvent {
+    v1::WatchEvent { version, event: Some(v1::watch_event::Event::Idle(true)) }
+}
+
+/// Reads an event; a snapshot away from the threads that answer requests, as it may be large.
+pub(super) async fn event_from_wire(message: v1::WatchEvent) -> Result<WatchEvent, MetaError> {
     use v1::watch_event::Event;
     let version = message.version;
     match message.event {
-        Some(Event::Snapshot(document)) => Ok(WatchEvent::Snapshot(Box::new(State::decode(&document)?))),
+        Some(Event::Snapshot(document)) => {
+            let decoded = tokio::task::spawn_blocking(move || State::decode(&document)).await;
+            let state = decoded.map_err(|e| MetaError::Unavailable(format!("snapshot: {e}")))??;
+            Ok(WatchEvent::Snapshot(Box::new(state)))
+        }
         Some(Event::Command(command)) => Ok(WatchEvent::Entry { version, command }),
         Some(Event::Idle(_)) => Ok(WatchEvent::Idle { version }),
         None => Err(MetaError::Invalid("a watch event of an unknown kind".to_owned())),

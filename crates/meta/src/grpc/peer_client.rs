@@ -100,6 +100,7 @@ fn failed(status: &Status) -> PeerError {
         Code::FailedPrecondition | Code::InvalidArgument | Code::OutOfRange | Code::Unimplemented => {
             PeerError::Refused(status.message().to_owned())
         }
+        Code::PermissionDenied => PeerError::Removed(status.message().to_owned()),
         _ if never_connected(status) => PeerError::Unreachable(message),
         _ => PeerError::Lost(message),
     }

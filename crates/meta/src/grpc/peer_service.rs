@@ -10,8 +10,8 @@ use tonic::{Request, Response, Status};
 
 use crate::raft::{Peer, PeerCall, PeerError, PeerHeader};
 
-/// The newest encoding of calls that this build writes and reads.
-pub(super) const FORMAT: u32 = 1;
+/// The encoding of calls that this build writes and reads. In 1, a term could have several leaders.
+pub(super) const FORMAT: u32 = 2;
 /// The longest that a call may take, whatever its caller says.
 const LIMIT_MAX: Duration = Duration::from_secs(60);
 
@@ -33,9 +33,9 @@ impl PeerService {
         allowed: fn(&PeerCall) -> bool,
     ) -> Result<Response<v1::PeerReply>, Status> {
         let request = request.into_inner();
-        if request.format > FORMAT {
+        if request.format != FORMAT {
             let format = request.format;
-            return Err(Status::invalid_argument(format!("format {format} is newer than {FORMAT}")));
+            return Err(Status::invalid_argument(format!("format {format}, this voter reads {FORMAT}")));
         }
         let mut call: PeerCall = serde_json::from_slice(&request.body)
             .map_err(|e| Status::invalid_argument(format!("a call that cannot be read: {e}")))?;
@@ -61,6 +61,7 @@ impl PeerService {
 fn to_status(error: PeerError) -> Status {
     match error {
         PeerError::Refused(message) => Status::failed_precondition(message),
+        PeerError::Removed(message) => Status::permission_denied(message),
         PeerError::Unreachable(message) | PeerError::Lost(message) => Status::unknown(message),
     }
 }

@@ -1,6 +1,7 @@
 //! What serves a [`MetaStore`] over gRPC.
 
-use futures_util::{StreamExt, stream::BoxStream};
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use headwater_proto::v1::{
     self,
     meta_server::{Meta, MetaServer},
@@ -10,13 +11,15 @@ use std::{sync::Arc, time::Duration};
 use tonic::{Request, Response, Status};
 
 use super::convert::{
-    change_from_wire, event_to_wire, membership_to_wire, presence_to_wire, report_from_wire, to_status,
+    change_from_wire, entry_to_wire, guidance_to_wire, idle_to_wire, membership_to_wire, presence_to_wire,
+    report_from_wire, snapshot_to_wire, to_status,
 };
 use crate::{
     command::{Envelope, Outcome},
     limits::SNAPSHOT_BYTES_MAX,
     presence::PresenceBoard,
-    store::{Applied, MetaError, MetaStore},
+    state::State,
+    store::{Applied, MetaError, MetaStore, WatchEvent},
 };
 
 /// The longest that a call may take, whatever its caller says.
@@ -27,15 +30,38 @@ const LIMIT_MAX: Duration = Duration::from_secs(60);
 pub struct MetaService {
     store: Arc<dyn MetaStore>,
     board: Arc<PresenceBoard>,
+    snapshots: Arc<Snapshots>,
 }
 
 /// The gRPC service of a voter, to be added to [`headwater_proto::grpc::server_builder`].
 ///
 /// `board` takes the reports, of which each voter gets its own from every role.
 pub fn meta_service(store: Arc<dyn MetaStore>, board: Arc<PresenceBoard>) -> MetaServer<MetaService> {
-    MetaServer::new(MetaService { store, board })
+    MetaServer::new(MetaService { store, board, snapshots: Arc::default() })
         .max_decoding_message_size(GRPC_MESSAGE_BYTES_MAX)
         .max_encoding_message_size(SNAPSHOT_BYTES_MAX)
+}
+
+/// The last snapshot that was encoded: of many watchers that come at once, all but the first find it made. One is
+/// made at a time, away from the threads that answer calls.
+#[derive(Debug, Default)]
+struct Snapshots(tokio::sync::Mutex<Option<(u64, Bytes)>>);
+
+impl Snapshots {
+    async fn event(&self, state: Box<State>) -> Result<v1::WatchEvent, MetaError> {
+        let version = state.version;
+        let mut last = self.0.lock().await;
+        let document = match &*last {
+            Some((of, document)) if *of == version => document.clone(),
+            _ => {
+                let encode = move || state.encode().map(Bytes::from);
+                let encoded = tokio::task::spawn_blocking(encode).await;
+                encoded.map_err(|e| MetaError::Unavailable(format!("snapshot: {e}")))??
+            }
+        };
+        *last = Some((version, document.clone()));
+        Ok(snapshot_to_wire(version, document))
+    }
 }
 
 /// The time that a caller leaves.
@@ -70,7 +96,19 @@ impl Meta for MetaService {
         let request = request.into_inner();
         tracing::debug!(watcher = %request.watcher, after_version = request.after_version, "a watch begins");
         let events = self.store.watch(request.after_version).await.map_err(to_status)?;
-        Ok(Response::new(events.map(|event| event.and_then(event_to_wire).map_err(to_status)).boxed()))
+        let snapshots = self.snapshots.clone();
+        let to_wire = move |event: Result<WatchEvent, MetaError>| {
+            let snapshots = snapshots.clone();
+            async move {
+                let event = match event? {
+                    WatchEvent::Snapshot(state) => snapshots.event(state).await?,
+                    WatchEvent::Entry { version, command } => entry_to_wire(version, command),
+                    WatchEvent::Idle { version } => idle_to_wire(version),
+                };
+                Ok::<_, MetaError>(event)
+            }
+        };
+        Ok(Response::new(events.then(to_wire).map_err(to_status).boxed()))
     }
 
     async fn read(&self, request: Request<v1::ReadRequest>) -> Result<Response<v1::ReadReply>, Status> {
@@ -80,10 +118,11 @@ impl Meta for MetaService {
     }
 
     async fn report(&self, request: Request<v1::ReportRequest>) -> Result<Response<v1::ReportReply>, Status> {
-        self.board.record(report_from_wire(request.into_inner())).map_err(to_status)?;
+        let guidance = self.board.record(report_from_wire(request.into_inner())).map_err(to_status)?;
         let membership = self.store.membership().await.map_err(to_status)?;
         let addresses = membership.members.into_iter().map(|member| member.address).collect();
-        Ok(Response::new(v1::ReportReply { version: membership.applied, addresses }))
+        let guidance = guidance.map(guidance_to_wire);
+        Ok(Response::new(v1::ReportReply { version: membership.applied, addresses, guidance }))
     }
 
     async fn presence(

@@ -152,9 +152,13 @@ async fn reports_reach_the_voter_that_is_there() {
             hot_capacity_bytes: 100,
         }),
         keys_used: vec![(KeyId("k".into()), UnixMillis(5))],
+        seq: 1,
+        spaces: Vec::new(),
     };
     let applied = served.meta.membership().await.unwrap().applied;
-    assert_eq!(timeout(LIMIT, client.report(report.clone())).await.unwrap(), Ok(applied));
+    let reported = timeout(LIMIT, client.report(report.clone())).await.unwrap().unwrap();
+    assert_eq!(reported.version, applied);
+    assert!(reported.guidance.is_some_and(|guidance| guidance.term > 0), "the only voter leads");
     let presence = client.presence().await.unwrap();
     let seen: Vec<_> = presence.reporters.iter().map(|r| (r.name.as_str(), r.version, r.node)).collect();
     assert_eq!(seen, [("node-7", 3, report.node)]);

@@ -1,19 +1,26 @@
 //! The last report of each role, and when keys last granted a request.
 
-use headwater_types::{Clock, KeyId, UnixMillis};
+use headwater_types::{Clock, Incarnation, KeyId, NamespaceId, UnixMillis};
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
     fmt, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use super::keys_used::{self, KeysUsed};
+use super::{
+    keys_used::{self, KeysUsed},
+    shares::Shares,
+    usage::{over_quota, usage},
+};
 use crate::{
-    limits::{REPORT_KEYS_MAX, REPORT_STALE, REPORTER_BYTES_MAX, REPORTERS_MAX},
-    store::{MetaError, NodeReport, Presence, Report, Reporter},
+    limits::{
+        REPORT_EVERY, REPORT_KEYS_MAX, REPORT_SPACES_MAX, REPORT_STALE, REPORTER_BYTES_MAX, REPORTERS_MAX,
+    },
+    state::State,
+    store::{Guidance, MetaError, NodeReport, Presence, Report, Reporter, SpaceReport, Usage},
 };
 
 /// How long a role that is gone is still shown, so that one sees that it is.
@@ -23,7 +30,40 @@ const FORGET_AFTER: Duration = Duration::from_secs(10 * 60);
 struct Seen {
     version: u64,
     node: Option<NodeReport>,
+    seq: u64,
+    spaces: Vec<SpaceReport>,
     at: Duration,
+}
+
+impl Seen {
+    /// Reports of a node come in the order of its processes, and of their numbers within one.
+    fn order(&self) -> Option<(Incarnation, u64)> {
+        self.node.map(|node| (node.member.incarnation, self.seq))
+    }
+}
+
+/// What a voter knows of the cluster while it leads.
+#[derive(Debug, Clone)]
+pub struct Lead {
+    /// Its term.
+    pub term: u64,
+    /// What it has applied.
+    pub state: Arc<State>,
+}
+
+/// The voter whose board this is.
+pub trait Led: Send + Sync + fmt::Debug + 'static {
+    /// What it has applied.
+    fn state(&self) -> Arc<State>;
+    /// What it knows as the leader; `None` unless a quorum confirmed lately that it is.
+    fn lead(&self) -> Option<Lead>;
+}
+
+/// The last verdict on quotas: made anew now and then, not for each of many frontends.
+#[derive(Debug, Default)]
+struct Quotas {
+    judged: Option<Duration>,
+    over: Vec<NamespaceId>,
 }
 
 /// What roles reported to this voter. A new voter starts without, but for the times of keys.
@@ -32,6 +72,9 @@ pub struct PresenceBoard {
     path: Option<PathBuf>,
     seen: Mutex<BTreeMap<String, Seen>>,
     pub(super) keys: Mutex<KeysUsed>,
+    shares: Mutex<Shares>,
+    quotas: Mutex<Quotas>,
+    voter: OnceLock<Box<dyn Led>>,
 }
 
 impl fmt::Debug for PresenceBoard {
@@ -50,14 +93,32 @@ pub struct BoardFile {
 impl BoardFile {
     /// The board that goes on from it.
     pub fn with_clock(self, clock: Arc<dyn Clock>) -> PresenceBoard {
-        PresenceBoard { clock, path: Some(self.path), seen: Mutex::default(), keys: Mutex::new(self.keys) }
+        PresenceBoard { path: Some(self.path), keys: Mutex::new(self.keys), ..PresenceBoard::empty(clock) }
     }
 }
 
 impl PresenceBoard {
     /// Nobody has reported, and nothing outlives the process.
     pub fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { clock, path: None, seen: Mutex::default(), keys: Mutex::default() })
+        Arc::new(Self::empty(clock))
+    }
+
+    fn empty(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            path: None,
+            seen: Mutex::default(),
+            keys: Mutex::default(),
+            shares: Mutex::default(),
+            quotas: Mutex::default(),
+            voter: OnceLock::new(),
+        }
+    }
+
+    /// Names the voter whose board this is, once. Without it there is neither guidance nor usage.
+    pub fn belong_to(&self, voter: Box<dyn Led>) {
+        // A second one would be a mistake of the caller, and changes nothing.
+        let _ = self.voter.set(voter);
     }
 
     /// Reads what an earlier process left in `dir`. Blocks on the disk.
@@ -67,12 +128,12 @@ impl PresenceBoard {
         Ok(BoardFile { keys: KeysUsed::load(&path), path })
     }
 
-    /// Takes a report.
+    /// Takes a report; answers what the voter wants of the role, if it leads.
     ///
     /// # Errors
     /// [`MetaError::Invalid`] where it is larger than it may be, [`MetaError::Unavailable`] for a new reporter past
-    /// [`REPORTERS_MAX`]. A report of an older process than one before is ignored.
-    pub fn record(&self, report: Report) -> Result<(), MetaError> {
+    /// [`REPORTERS_MAX`]. A report of an older process than one before, or an older one of the same, is ignored.
+    pub fn record(&self, report: Report) -> Result<Option<Guidance>, MetaError> {
         check(&report)?;
         let now = self.clock.monotonic();
         {
@@ -83,15 +144,45 @@ impl PresenceBoard {
                     return Err(MetaError::Unavailable(format!("{REPORTERS_MAX} roles report already")));
                 }
             }
-            let incarnation = |node: &Option<NodeReport>| node.as_ref().map(|node| node.member.incarnation);
-            let last = seen.get(&report.reporter).and_then(|last| incarnation(&last.node));
-            if last.is_some() && last > incarnation(&report.node) {
-                return Ok(());
+            let now_seen = Seen {
+                version: report.version,
+                node: report.node,
+                seq: report.seq,
+                spaces: report.spaces.clone(),
+                at: now,
+            };
+            let last = seen.get(&report.reporter).and_then(Seen::order);
+            if last.is_some() && last > now_seen.order() {
+                return Ok(None);
             }
-            seen.insert(report.reporter, Seen { version: report.version, node: report.node, at: now });
+            seen.insert(report.reporter.clone(), now_seen);
         }
+        let guidance = self.guide(&report, now);
         self.keys.lock().note(report.keys_used);
-        Ok(())
+        Ok(guidance)
+    }
+
+    fn guide(&self, report: &Report, now: Duration) -> Option<Guidance> {
+        let Lead { term, state } = self.voter.get()?.lead()?;
+        let shares = self.shares.lock().decide(&state, term, report, now);
+        // A node refuses nothing by quota: the frontends do, before a body is read.
+        let over_quota = if report.node.is_some() { Vec::new() } else { self.over_quota(&state, now) };
+        Some(Guidance { term, shares, over_quota })
+    }
+
+    fn over_quota(&self, state: &State, now: Duration) -> Vec<NamespaceId> {
+        let mut quotas = self.quotas.lock();
+        if quotas.judged.is_none_or(|at| now.saturating_sub(at) >= REPORT_EVERY / 2) {
+            *quotas = Quotas { judged: Some(now), over: over_quota(state, &self.usage(state, now)) };
+        }
+        quotas.over.clone()
+    }
+
+    /// What namespaces hold by the nodes that report.
+    fn usage(&self, state: &State, now: Duration) -> BTreeMap<NamespaceId, Usage> {
+        let seen = self.seen.lock();
+        let fresh = seen.values().filter(|last| now.saturating_sub(last.at) < REPORT_STALE);
+        usage(state, fresh.filter_map(|last| Some((last.node?.member.node, &*last.spaces))))
     }
 
     /// What is known, by name. A role that has been silent for ten minutes is not in it any more.
@@ -107,7 +198,8 @@ impl PresenceBoard {
         };
         let reporters = seen.iter().map(reporter).collect();
         drop(seen);
-        Presence { reporters, keys_used: self.keys_used() }
+        let usage = self.voter.get().map(|voter| self.usage(&voter.state(), now)).unwrap_or_default();
+        Presence { reporters, keys_used: self.keys_used(), usage }
     }
 
     /// When keys last granted a request.
@@ -134,6 +226,12 @@ fn check(report: &Report) -> Result<(), MetaError> {
     }
     if keys > REPORT_KEYS_MAX {
         return Err(MetaError::Invalid(format!("a report of {keys} keys, at most {REPORT_KEYS_MAX}")));
+    }
+    let spaces = report.spaces.len();
+    if spaces > REPORT_SPACES_MAX {
+        return Err(MetaError::Invalid(format!(
+            "a report of {spaces} namespaces, at most {REPORT_SPACES_MAX}"
+        )));
     }
     Ok(())
 }

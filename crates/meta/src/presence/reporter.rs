@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout};
 use crate::{
     cache::MetaCache,
     limits::{REPORT_EVERY, REPORT_KEYS_MAX},
-    store::{MetaStore, NodeReport, Report},
+    store::{Guidance, MetaStore, NodeReport, Report},
 };
 
 /// A new version is reported this long after it came, so that several that come together make one report.
@@ -27,6 +27,11 @@ pub trait ReportExtras: Send + Sync + fmt::Debug + 'static {
     fn take_keys_used(&self, max: usize) -> Vec<(KeyId, UnixMillis)> {
         let _ = max;
         Vec::new()
+    }
+
+    /// Takes what the leader wants.
+    fn guided(&self, guidance: Guidance) {
+        let _ = guidance;
     }
 }
 
@@ -57,9 +62,15 @@ pub async fn run(
             version: cache.version(),
             node: extras.node(),
             keys_used: keys_used.clone(),
+            ..Report::default()
         };
         match timeout(REPORT_LIMIT, store.report(report)).await {
-            Ok(Ok(_)) => keys_used.clear(),
+            Ok(Ok(reported)) => {
+                keys_used.clear();
+                if let Some(guidance) = reported.guidance {
+                    extras.guided(guidance);
+                }
+            }
             Ok(Err(error)) => tracing::debug!(%name, %error, "no voter took the report"),
             Err(_) => tracing::debug!(%name, "no voter took the report within {REPORT_LIMIT:?}"),
         }

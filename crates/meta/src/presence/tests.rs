@@ -1,16 +1,23 @@
 //! Tests of the board and of the reporter.
 
-use headwater_types::{Incarnation, KeyId, ManualClock, Member, NodeId, UnixMillis};
+use headwater_types::{
+    Incarnation, KeyId, ManualClock, Member, NamespaceId, NamespaceName, NamespaceSettings, NodeId,
+    UnixMillis, ZoneName,
+};
 use std::{sync::Arc, time::Duration};
 
-use super::PresenceBoard;
+use super::{Lead, Led, PresenceBoard};
 use crate::{
-    limits::{REPORT_KEYS_MAX, REPORT_STALE, REPORTER_BYTES_MAX, REPORTERS_MAX},
-    store::{MetaError, NodeReport, Report},
+    limits::{
+        REPORT_EVERY, REPORT_KEYS_MAX, REPORT_SPACES_MAX, REPORT_STALE, REPORTER_BYTES_MAX, REPORTERS_MAX,
+    },
+    records::{NamespaceRecord, NodeRecord, NodeState},
+    state::State,
+    store::{MetaError, NodeReport, Report, SpaceReport, Usage},
 };
 
 fn report(name: &str, version: u64) -> Report {
-    Report { reporter: name.to_owned(), version, node: None, keys_used: Vec::new() }
+    Report { reporter: name.to_owned(), version, ..Report::default() }
 }
 
 fn key(name: &str) -> KeyId {
@@ -82,4 +89,104 @@ fn the_newest_use_of_a_key_stands_and_survives_a_restart() {
     std::fs::write(dir.path().join("keys-used.json"), "{\"format\":1,").unwrap();
     let damaged = PresenceBoard::open(dir.path()).unwrap().with_clock(clock);
     assert!(damaged.keys_used().is_empty());
+}
+
+/// A voter that always leads.
+#[derive(Debug)]
+struct Leader(Arc<State>);
+
+impl Led for Leader {
+    fn state(&self) -> Arc<State> {
+        self.0.clone()
+    }
+
+    fn lead(&self) -> Option<Lead> {
+        Some(Lead { term: 4, state: self.0.clone() })
+    }
+}
+
+const SMALL: NamespaceId = NamespaceId(1);
+const LARGE: NamespaceId = NamespaceId(2);
+
+/// Two zones of two nodes, and two namespaces with quotas.
+fn led_board() -> (Arc<ManualClock>, Arc<PresenceBoard>) {
+    let mut state = State::default();
+    for (id, max_bytes, max_objects) in [(SMALL, Some(100), None), (LARGE, None, Some(5))] {
+        let record = NamespaceRecord {
+            id,
+            name: NamespaceName::parse(&format!("n{}", id.0)).unwrap(),
+            created_at: UnixMillis(0),
+            updated_at: UnixMillis(0),
+            version: 1,
+            settings: NamespaceSettings { max_bytes, max_objects, ..NamespaceSettings::default() },
+            blocked: Vec::new(),
+        };
+        state.namespaces.insert(id, Arc::new(record));
+    }
+    for (id, zone) in [(1, "a"), (2, "a"), (3, "b"), (4, "b")] {
+        let record = NodeRecord {
+            id: NodeId(id),
+            incarnation: Incarnation(1),
+            zone: ZoneName::parse(zone).unwrap(),
+            address: String::new(),
+            hot_capacity_bytes: 0,
+            state: NodeState::Active,
+        };
+        state.nodes.insert(NodeId(id), record);
+    }
+    let (clock, board) = board();
+    board.belong_to(Box::new(Leader(Arc::new(state))));
+    (clock, board)
+}
+
+fn holding(node: u64, seq: u64, spaces: &[(NamespaceId, u64, u64)]) -> Report {
+    let member = Member { node: NodeId(node), incarnation: Incarnation(1) };
+    let space = |(namespace, bytes, objects): &(NamespaceId, u64, u64)| SpaceReport {
+        namespace: *namespace,
+        bytes: *bytes,
+        objects: *objects,
+        share_bytes: None,
+        ingest_bytes: 0,
+    };
+    Report {
+        node: Some(NodeReport { member, hot_bytes: 0, hot_capacity_bytes: 0 }),
+        seq,
+        spaces: spaces.iter().map(space).collect(),
+        ..report(&format!("node-{node}"), 1)
+    }
+}
+
+#[test]
+fn usage_is_that_of_the_fuller_zone_and_past_a_quota_frontends_are_told() {
+    let (clock, board) = led_board();
+    let told = || {
+        clock.advance(REPORT_EVERY);
+        board.record(report("frontend-1", 1)).unwrap().expect("guidance").over_quota
+    };
+    for (node, spaces) in [(1, [(SMALL, 60, 2), (LARGE, 7, 2)]), (2, [(SMALL, 40, 1), (LARGE, 9, 3)])] {
+        assert_eq!(board.record(holding(node, 1, &spaces)).unwrap().expect("guidance").over_quota, []);
+    }
+    // Zone b has not caught up.
+    board.record(holding(3, 1, &[(SMALL, 70, 9)])).unwrap();
+    let usage = board.presence().usage;
+    assert_eq!(usage[&SMALL], Usage { bytes: 100, objects: 9 });
+    assert_eq!(usage[&LARGE], Usage { bytes: 16, objects: 5 });
+    assert_eq!(told(), [], "as much as is allowed");
+
+    board.record(holding(2, 2, &[(SMALL, 41, 1), (LARGE, 9, 4)])).unwrap();
+    assert_eq!(told(), [SMALL, LARGE], "one more of each");
+    board.record(holding(2, 1, &[])).unwrap();
+    assert_eq!(told(), [SMALL, LARGE], "an older report that comes late is ignored");
+    board.record(holding(2, 3, &[(LARGE, 9, 3)])).unwrap();
+    assert_eq!(told(), [], "what expired counts no more");
+    clock.advance(REPORT_STALE);
+    assert!(board.presence().usage.is_empty(), "of nodes that are silent nothing is known");
+}
+
+#[test]
+fn a_report_has_so_many_namespaces_and_no_more() {
+    let (_, board) = led_board();
+    let spaces: Vec<_> = (0..=REPORT_SPACES_MAX as u64).map(|id| (NamespaceId(id), 1, 1)).collect();
+    assert!(board.record(holding(1, 1, &spaces[1..])).is_ok());
+    assert!(matches!(board.record(holding(1, 2, &spaces)), Err(MetaError::Invalid(_))));
 }

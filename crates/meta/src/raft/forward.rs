@@ -83,10 +83,28 @@ impl RaftMeta {
         }
         let node =
             node.ok_or_else(|| MetaError::Unavailable(format!("the leader, voter {id}, is no member")))?;
-        match self.network.call(id, &node, PeerCall::Forward(request), limit).await {
-            Ok(PeerAnswer::Forwarded(answer)) => answer,
-            Ok(other) => Err(mismatched(&other).into_meta()),
-            Err(error) => Err(error.into_meta()),
+        let asked = async {
+            match self.network.call(id, &node, PeerCall::Forward(request), limit).await {
+                Ok(PeerAnswer::Forwarded(answer)) => answer,
+                Ok(other) => Err(mismatched(&other).into_meta()),
+                Err(error) => Err(error.into_meta()),
+            }
+        };
+        // One that hangs is not waited for once there is another leader.
+        tokio::select! {
+            answer = asked => answer,
+            () = self.follows_another(id) => {
+                Err(MetaError::Unknown(format!("voter {id} lost the lead while it was asked")))
+            }
+        }
+    }
+
+    async fn follows_another(&self, leader: u64) {
+        let mut raft = self.raft.server_metrics();
+        let another = |id: Option<u64>| id.is_some_and(|id| id != leader);
+        if raft.wait_for(|now| another(now.current_leader)).await.is_err() {
+            // Raft has ended, which the call will show.
+            std::future::pending::<()>().await;
         }
     }
 

@@ -3,6 +3,7 @@
 use headwater_types::Rng;
 use parking_lot::RwLock;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 use super::{
     log_db::LogError,
@@ -24,6 +25,8 @@ pub(super) struct Identity {
     /// Empty before the voter founds a cluster or is taken into one; then it never changes.
     cluster: RwLock<String>,
     members: Arc<MemberIds>,
+    /// What a member said that knows this voter as removed.
+    removed: watch::Sender<Option<String>>,
 }
 
 impl Identity {
@@ -35,7 +38,23 @@ impl Identity {
         members: Arc<MemberIds>,
     ) -> Result<Self, LogError> {
         let disk = log.disk_or(|| random_name(rng))?;
-        Ok(Self { id, disk, cluster: RwLock::new(log.cluster()?), members })
+        let cluster = RwLock::new(log.cluster()?);
+        Ok(Self { id, disk, cluster, members, removed: watch::Sender::new(None) })
+    }
+
+    /// A member has said that this voter was removed.
+    pub(super) fn was_removed(&self, why: &str) {
+        self.removed.send_if_modified(|known| known.is_none() && known.replace(why.to_owned()).is_none());
+    }
+
+    /// Resolves with the reason once this voter is known to have been removed.
+    pub(super) async fn removed(&self) -> String {
+        let mut removed = self.removed.subscribe();
+        match removed.wait_for(Option::is_some).await.map(|why| why.clone()) {
+            Ok(Some(why)) => why,
+            // The sender is held here.
+            _ => std::future::pending().await,
+        }
     }
 
     /// The cluster; empty: none yet.
@@ -80,10 +99,10 @@ impl Identity {
         Ok(())
     }
 
-    /// Whether the caller may be a member: one that was removed and does not know it yet is not.
+    /// Whether the caller may still be a member, or become one: one that was removed and does not know it yet may not.
     pub(super) fn check_member(&self, header: &PeerHeader) -> Result<(), PeerError> {
         if self.members.was_removed(header.from) {
-            return Err(PeerError::Refused(format!("voter {} was removed", header.from)));
+            return Err(PeerError::Removed(format!("voter {} was removed", header.from)));
         }
         Ok(())
     }

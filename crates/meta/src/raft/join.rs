@@ -80,7 +80,11 @@ impl RaftMeta {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow();
         let config = &metrics.membership_config;
-        let here = config.membership().get_node(&self.id).is_some_and(|node| node.addr == self.address);
+        // The members do not know the directory of a founder that began from a backup.
+        let here = config
+            .membership()
+            .get_node(&self.id)
+            .is_some_and(|node| node.addr == self.address && node.disk == self.identity.disk);
         here && metrics.current_leader.is_some() && config.voter_ids().any(|id| id == self.id)
     }
 

@@ -4,7 +4,10 @@ use openraft::{
     ServerState,
     error::{ClientWriteError, RaftError},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak, atomic::Ordering},
+    time::Duration,
+};
 use tokio::time::timeout;
 
 use super::{
@@ -13,9 +16,38 @@ use super::{
     types::LogCommand,
 };
 use crate::{
+    limits::PROPOSALS_MAX,
+    presence::{Lead, Led},
     state::State,
-    store::{Applied, MetaError},
+    store::{Applied, MetaError, Report, Reported},
+    watch::Hub,
 };
+
+/// A leader guides nobody once no quorum has answered it for this long: another one may by then.
+const GUIDES_WITHIN: Duration = Duration::from_secs(1);
+
+/// A leader takes nothing on once no quorum has answered it for this long.
+const QUORUM_WITHIN: Duration = Duration::from_secs(1);
+
+/// A voter as its own board sees it, which does not keep it alive.
+#[derive(Debug)]
+pub(super) struct OwnBoard {
+    pub voter: Weak<RaftMeta>,
+    pub hub: Arc<Hub>,
+}
+
+impl Led for OwnBoard {
+    fn state(&self) -> Arc<State> {
+        self.hub.state()
+    }
+
+    fn lead(&self) -> Option<Lead> {
+        let voter = self.voter.upgrade()?;
+        let state = voter.leading(GUIDES_WITHIN)?;
+        let term = voter.raft.metrics().borrow().current_term;
+        Some(Lead { term, state })
+    }
+}
 
 impl RaftMeta {
     /// The state as applied, if this voter leads and a quorum answered it within the last `within`. A deposed leader
@@ -26,6 +58,29 @@ impl RaftMeta {
         let answered = metrics.millis_since_quorum_ack.map(Duration::from_millis);
         let leads = metrics.state == ServerState::Leader && metrics.running_state.is_ok();
         (leads && answered.is_some_and(|ago| ago <= within)).then(|| self.hub.state())
+    }
+
+    /// Whether this voter hears of what is decided: a quorum answers the leader, or the leader this follower.
+    pub(super) fn in_touch(&self, within: Duration) -> bool {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow();
+        if metrics.current_leader == Some(self.id) {
+            return metrics.millis_since_quorum_ack.is_none_or(|ago| Duration::from_millis(ago) <= within);
+        }
+        let heard = Duration::from_micros(self.heard.load(Ordering::Relaxed));
+        self.clock.monotonic().saturating_sub(heard) <= within
+    }
+
+    /// A leader that this voter follows has called.
+    pub(super) fn heard_leader(&self) {
+        let micros = u64::try_from(self.clock.monotonic().as_micros()).unwrap_or(u64::MAX);
+        self.heard.store(micros, Ordering::Relaxed);
+    }
+
+    /// Takes a role's report for this voter alone.
+    pub(super) fn take_report(&self, report: Report) -> Result<Reported, MetaError> {
+        let guidance = self.board.record(report)?;
+        Ok(Reported { version: self.hub.state().version, guidance })
     }
 
     /// Does what only the leader may, within `limit`. [`MetaError::Unavailable`] where this voter does not lead.
@@ -43,6 +98,13 @@ impl RaftMeta {
         }
         if self.has_ended() {
             return Err(MetaError::Unavailable(format!("voter {} has stopped", self.id)));
+        }
+        // What is written without a quorum waits for ever, and may still be there when its proposer has long given up.
+        if !self.in_touch(QUORUM_WITHIN) {
+            return Err(MetaError::Unavailable(format!(
+                "no quorum has answered voter {}, the leader, for {QUORUM_WITHIN:?}",
+                self.id
+            )));
         }
         match request {
             Forwarded::Propose(command) => self.write(command, limit).await.map(ForwardedAnswer::Applied),
@@ -62,6 +124,9 @@ impl RaftMeta {
     }
 
     async fn write(&self, command: LogCommand, limit: Duration) -> Result<Applied, MetaError> {
+        let Ok(_place) = self.proposing.try_acquire() else {
+            return Err(MetaError::Unavailable(format!("{PROPOSALS_MAX} proposals are under way")));
+        };
         match timeout(limit, self.raft.client_write(command)).await {
             Ok(Ok(response)) => Ok(Applied { version: response.log_id.index, outcome: response.data }),
             // The lead was lost under way. The entry may never have been in the log, or it was and had to give way

@@ -37,6 +37,12 @@ pub enum LogError {
     /// What was read is damaged or from a newer build.
     #[error("document: {0}")]
     Document(String),
+    /// The snapshot that has what is to be purged did not come.
+    #[error("there is no snapshot up to entry {upto}, which is to be purged")]
+    NoSnapshot {
+        /// The last entry to be purged.
+        upto: u64,
+    },
     /// An append would leave a hole.
     #[error("entry {given} does not follow entry {last}")]
     Hole {

@@ -5,6 +5,8 @@
 //!   calls one after the other, and redb lets only one writer in, so a vote and an append keep their order.
 //! - The flushed callback is called after the commit.
 //! - An append must follow the last entry, purged ones included: there are no holes.
+//! - Nothing is purged before the snapshot that has it is on disk: openraft orders both when a snapshot is installed,
+//!   and does not wait for the one before the other.
 //! - The commit index is written without a sync of its own: the entries are durable, so a lost index only means that a
 //!   leader has to confirm them again before they are applied.
 
@@ -20,7 +22,9 @@ use std::{
     fmt::Debug,
     ops::{Bound, Range, RangeBounds},
     sync::Arc,
+    time::Duration,
 };
+use tokio::{sync::watch, time::timeout};
 
 use super::{
     document,
@@ -38,15 +42,25 @@ const DISK: &str = "disk";
 /// Bytes of entries that one replication message carries, unless a single one is larger.
 const READ_BYTES_MAX: usize = 1024 * 1024;
 
+/// For a snapshot that is being installed to be on disk, before the log that it stands for is purged.
+const SNAPSHOT_LIMIT: Duration = Duration::from_secs(120);
+
 /// The log. Clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct LogStore {
     db: Arc<LogDb>,
+    /// The last entry of the snapshot on disk; `None`: there are no snapshots beside this log.
+    snapshot: Option<watch::Receiver<Option<LogId>>>,
 }
 
 impl LogStore {
     pub(super) fn new(db: Arc<LogDb>) -> Self {
-        Self { db }
+        Self { db, snapshot: None }
+    }
+
+    /// The same log, of which nothing is purged that the snapshot on disk does not have yet.
+    pub(super) fn purged_after(self, snapshot: watch::Receiver<Option<LogId>>) -> Self {
+        Self { snapshot: Some(snapshot), ..self }
     }
 
     /// The id that this log belongs to: `id`, if none had claimed it. Blocks on the disk.
@@ -246,6 +260,13 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn purge(&mut self, upto: LogId) -> Result<(), StorageError> {
+        if let Some(snapshot) = &mut self.snapshot {
+            let there = snapshot.wait_for(|newest| newest.is_some_and(|newest| newest.index >= upto.index));
+            match timeout(SNAPSHOT_LIMIT, there).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(_)) | Err(_) => return Err(write_error(LogError::NoSnapshot { upto: upto.index })),
+            }
+        }
         let work = move |store: &Self| {
             let purged = document::encode(&upto)?;
             store.db.write(Durability::Immediate, |txn| {

@@ -71,19 +71,22 @@ impl RaftMeta {
         let node = VoterNode { addr, disk: seen.disk };
         match nodes.get(&id) {
             Some(known) if *known != node => {
-                let set = ChangeMembers::SetNodes(BTreeMap::from([(id, node)]));
+                let set = ChangeMembers::SetNodes(BTreeMap::from([(id, node.clone())]));
                 self.write_members(set, deadline).await?;
             }
             Some(_) => {}
             None => {
                 self.take_in(id, &node).await?;
-                let added = self.add_learner(id, node, deadline).await?;
-                self.caught_up(id, added, deadline).await?;
+                self.add_learner(id, node.clone(), deadline).await?;
             }
         }
         if voters.contains(&id) {
             return Ok(());
         }
+        // Also a learner that an earlier change left behind: it counts for the quorum from the next step on.
+        self.take_in(id, &node).await?;
+        let last = self.raft.metrics().borrow().last_log_index.unwrap_or(0);
+        self.caught_up(id, last, deadline).await?;
         self.write_members(ChangeMembers::AddVoterIds(BTreeSet::from([id])), deadline).await.map(drop)
     }
 
@@ -135,9 +138,9 @@ impl RaftMeta {
         }
     }
 
-    async fn add_learner(&self, id: u64, node: VoterNode, deadline: &Deadline<'_>) -> Result<u64, MetaError> {
+    async fn add_learner(&self, id: u64, node: VoterNode, deadline: &Deadline<'_>) -> Result<(), MetaError> {
         let added = timeout(deadline.left(), self.raft.add_learner(id, node, false)).await;
-        Ok(written(added)?.log_id.index)
+        written(added).map(drop)
     }
 
     /// Waits until a learner has everything up to `index`.
@@ -177,8 +180,13 @@ impl RaftMeta {
         if rest.is_empty() {
             return invalid(format!("voter {id} is the last one: the metadata would be gone"));
         }
+        let cluster = self.identity.cluster();
+        let same = |of: u64, node: &VoterNode, seen: &PeerIdentity| {
+            let disk = node.disk.is_empty() || node.disk == seen.disk;
+            seen.id == of && seen.cluster == cluster && disk
+        };
         let answers = join_all(rest.iter().map(|(of, node)| async move {
-            *of == self.id || self.identify(&node.addr).await.is_ok_and(|seen| seen.id == *of)
+            *of == self.id || self.identify(&node.addr).await.is_ok_and(|seen| same(*of, node, &seen))
         }));
         let live = answers.await.into_iter().filter(|live| *live).count();
         let needed = rest.len() / 2 + 1;

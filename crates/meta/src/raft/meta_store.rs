@@ -1,6 +1,6 @@
 //! A voter as a [`MetaStore`].
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt, future::join_all};
 use openraft::RaftMetrics;
 use std::{collections::BTreeSet, time::Duration};
 
@@ -14,13 +14,16 @@ use crate::{
     command::{Command, Envelope},
     limits::COMMAND_BYTES_MAX,
     store::{
-        Applied, MemberChange, Membership, MetaError, MetaMember, MetaStore, Presence, Report, WatchEvents,
+        Applied, MemberChange, Membership, MetaError, MetaMember, MetaStore, Presence, Report, Reported,
+        WatchEvent, WatchEvents,
     },
     watch,
 };
 
 /// For telling each of the other voters that a role lives.
 const REPORT_LIMIT: Duration = Duration::from_millis(300);
+/// A voter that has heard nothing of the others for longer ends its watches.
+const OUT_OF_TOUCH_MAX: Duration = Duration::from_secs(2);
 
 impl RaftMeta {
     async fn propose_at_leader(&self, command: Command, limit: Duration) -> Result<Applied, MetaError> {
@@ -63,7 +66,18 @@ impl MetaStore for RaftMeta {
     }
 
     async fn watch(&self, after_version: u64) -> Result<WatchEvents, MetaError> {
-        watch::events(&self.hub, after_version, self.metrics.watcher())
+        if !self.in_touch(OUT_OF_TOUCH_MAX) {
+            return Err(MetaError::Unavailable(format!("voter {} hears nothing of the others", self.id)));
+        }
+        let events = watch::events(&self.hub, after_version, self.metrics.watcher())?;
+        // Idle events say that the watcher has the newest: one whose voter is cut off must look for another voter.
+        let voter = self.own.clone();
+        let goes_on = move |event: &Result<WatchEvent, MetaError>| {
+            let idle = matches!(event, Ok(WatchEvent::Idle { .. }));
+            let cut_off = || !voter.upgrade().is_some_and(|voter| voter.in_touch(OUT_OF_TOUCH_MAX));
+            std::future::ready(!(idle && cut_off()))
+        };
+        Ok(events.take_while(goes_on).boxed())
     }
 
     async fn membership(&self) -> Result<Membership, MetaError> {
@@ -90,8 +104,8 @@ impl MetaStore for RaftMeta {
         }
     }
 
-    async fn report(&self, report: Report) -> Result<u64, MetaError> {
-        self.board.record(report.clone())?;
+    async fn report(&self, report: Report) -> Result<Reported, MetaError> {
+        let own = self.take_report(report.clone())?;
         let others: Vec<(u64, VoterNode)> = {
             let metrics = self.raft.metrics();
             let metrics = metrics.borrow();
@@ -101,13 +115,12 @@ impl MetaStore for RaftMeta {
         let calls = others.iter().map(|(id, node)| async {
             let call = PeerCall::Report(Box::new(report.clone()));
             match self.network.call(*id, node, call, REPORT_LIMIT).await {
-                Ok(PeerAnswer::Reported(version)) => version,
+                Ok(PeerAnswer::Reported(reported)) => reported,
                 // One that does not hear it counts the role as gone for itself alone.
-                _ => 0,
+                _ => Reported::default(),
             }
         });
-        let newest = join_all(calls).await.into_iter().max().unwrap_or(0);
-        Ok(newest.max(self.hub.state().version))
+        Ok(join_all(calls).await.into_iter().fold(own, Reported::and))
     }
 
     async fn presence(&self) -> Result<Presence, MetaError> {

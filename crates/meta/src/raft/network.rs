@@ -61,7 +61,11 @@ impl Network {
             to: target,
             to_disk: node.disk.clone(),
         };
-        self.peers.peer(&node.addr)?.call(&header, call, limit).await
+        let answer = self.peers.peer(&node.addr)?.call(&header, call, limit).await;
+        if let Err(PeerError::Removed(why)) = &answer {
+            self.identity.was_removed(why);
+        }
+        answer
     }
 }
 
@@ -81,7 +85,9 @@ impl Connection {
 /// again at once.
 fn failed<E: std::error::Error>(error: &PeerError) -> RpcError<E> {
     match error {
-        PeerError::Unreachable(_) | PeerError::Refused(_) => RPCError::Unreachable(Unreachable::new(error)),
+        PeerError::Unreachable(_) | PeerError::Refused(_) | PeerError::Removed(_) => {
+            RPCError::Unreachable(Unreachable::new(error))
+        }
         PeerError::Lost(_) => RPCError::Network(NetworkError::new(error)),
     }
 }

@@ -5,13 +5,19 @@ use openraft::{
     Raft, ServerState,
     error::{Fatal, InitializeError, RaftError},
 };
-use std::{collections::BTreeMap, fmt, io, sync::Arc, time::Duration};
-use tokio::sync::Mutex;
+use std::{
+    collections::BTreeMap,
+    fmt, io,
+    sync::{Arc, Weak, atomic::AtomicU64},
+    time::Duration,
+};
+use tokio::sync::{Mutex, Semaphore, watch};
 
 use super::{
     config::RaftMetaConfig,
     identity::{Identity, random_name},
     joint_worker,
+    lead::OwnBoard,
     log_db::{LogDb, LogError},
     log_store::LogStore,
     member_ids::MemberIds,
@@ -22,10 +28,19 @@ use super::{
     state_machine::StateMachine,
     types::{TypeConfig, VoterNode},
 };
-use crate::{metrics::MetaMetrics, presence::PresenceBoard, store::MetaError, watch::Hub};
+use crate::{
+    limits::PROPOSALS_MAX,
+    metrics::MetaMetrics,
+    presence::PresenceBoard,
+    store::{MetaError, MetaStore},
+    watch::{Hub, Progress},
+};
 
 /// Before a voter that could not confirm its lead looks again.
 const READY_PAUSE: Duration = Duration::from_millis(50);
+
+/// Between applying its own removal and ending for it.
+const REMOVAL_GRACE: Duration = Duration::from_secs(1);
 
 /// What a voter is given by the process that it runs in.
 #[derive(Debug, Clone)]
@@ -40,6 +55,7 @@ pub struct VoterDeps {
 
 /// A running voter of the metadata group.
 pub struct RaftMeta {
+    pub(super) own: Weak<Self>,
     pub(super) id: u64,
     pub(super) address: String,
     pub(crate) raft: Raft<TypeConfig>,
@@ -54,6 +70,10 @@ pub struct RaftMeta {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: MetaMetrics,
     pub(super) board: Arc<PresenceBoard>,
+    /// Places of proposals that are under way.
+    pub(super) proposing: Semaphore,
+    /// When the leader last called, or this voter started: microseconds of the monotonic clock.
+    pub(super) heard: AtomicU64,
 }
 
 impl fmt::Debug for RaftMeta {
@@ -83,13 +103,15 @@ impl RaftMeta {
         };
         let (opened, seen) = tokio::task::spawn_blocking(open).await.map_err(io::Error::other)??;
         let Opened { db, log, identity, members, file, snapshot, committed } = opened;
+        let log = log.purged_after(file.newest());
 
         let (hub, metrics) = (Hub::new(), MetaMetrics::new());
         let machine =
             StateMachine::new(hub.clone(), file, snapshot, committed, metrics.clone(), members.clone());
         let network = Network { identity: identity.clone(), peers: deps.peers };
         let raft = Raft::new(id, raft_config, network.clone(), log.clone(), machine).await.map_err(fatal)?;
-        let voter = Arc::new(Self {
+        let voter = Arc::new_cyclic(|own| Self {
+            own: own.clone(),
             id,
             address: config.address,
             raft,
@@ -103,11 +125,16 @@ impl RaftMeta {
             board: Arc::new(seen.with_clock(deps.clock.clone())),
             clock: deps.clock,
             metrics,
+            proposing: Semaphore::new(PROPOSALS_MAX),
+            heard: AtomicU64::new(0),
         });
+        voter.heard_leader();
+        voter.board.belong_to(Box::new(OwnBoard { voter: voter.own.clone(), hub: voter.hub.clone() }));
         voter.found(config.bootstrap, &config.founders_checked, &*deps.rng).await?;
         tokio::spawn(measure(voter.raft.clone(), voter.metrics.clone()));
         tokio::spawn(placement_worker::run(Arc::downgrade(&voter), config.placement_settle));
         tokio::spawn(joint_worker::run(Arc::downgrade(&voter)));
+        tokio::spawn(notice_removal(voter.own.clone(), voter.hub.progress()));
         tokio::spawn(crate::presence::keep(voter.board.clone(), voter.hub.progress()));
         Ok(voter)
     }
@@ -162,9 +189,28 @@ impl RaftMeta {
         }
     }
 
-    /// Resolves with the reason when Raft has failed for good, such as on a disk error: the process must end then, as
-    /// nothing more will be applied. Does not resolve after [`Self::shutdown`].
+    /// Resolves with the reason when nothing more will be applied, and the process must end: Raft has failed for good,
+    /// such as on a disk error, or this voter was removed. Does not resolve after [`Self::shutdown`].
     pub async fn failed(&self) -> String {
+        tokio::select! {
+            reason = self.raft_failed() => reason,
+            why = self.identity.removed() => format!(
+                "{why}: it is no member of the metadata any more; for another one, empty its data directory and let it \
+                 join under an id that was never used"
+            ),
+        }
+    }
+
+    /// Waits until this voter knows that it is still a member, which only the others can tell one that was away: as the
+    /// leader, or from the leader.
+    pub async fn is_still_member(&self, limit: Duration) -> Result<(), MetaError> {
+        tokio::select! {
+            read = self.linearizable_read(limit) => read.map(drop),
+            why = self.failed() => Err(MetaError::Invalid(why)),
+        }
+    }
+
+    async fn raft_failed(&self) -> String {
         let mut metrics = self.raft.metrics();
         let reason = match metrics.wait_for(|m| m.running_state.is_err()).await {
             Ok(ended) => match &ended.running_state {
@@ -204,6 +250,27 @@ impl RaftMeta {
     /// What roles reported to this voter.
     pub fn board(&self) -> &Arc<PresenceBoard> {
         &self.board
+    }
+}
+
+/// Tells a voter that it was removed, once it has applied that and had time to answer who removed it. One that was away
+/// then hears it from the others.
+async fn notice_removal(voter: Weak<RaftMeta>, mut progress: watch::Receiver<Progress>) {
+    loop {
+        let removed = match voter.upgrade() {
+            Some(voter) => voter.member_ids.was_removed(voter.id),
+            None => return,
+        };
+        if removed {
+            tokio::time::sleep(REMOVAL_GRACE).await;
+            if let Some(voter) = voter.upgrade() {
+                voter.identity.was_removed(&format!("voter {} was removed", voter.id));
+            }
+            return;
+        }
+        if !progress.borrow_and_update().open || progress.changed().await.is_err() {
+            return;
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use std::{fmt, sync::Arc, time::Duration};
 pub use local::LocalPeers;
 
 use super::types::{LogCommand, TypeConfig};
-use crate::store::{Applied, MemberChange, Membership, MetaError, Report};
+use crate::store::{Applied, MemberChange, Membership, MetaError, Report, Reported};
 
 /// Who calls whom. A voter answers only what is for it, by a member of its own cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,8 +94,8 @@ pub enum PeerAnswer {
     Identity(PeerIdentity),
     /// To what was forwarded, and to who wants to join.
     Forwarded(Result<ForwardedAnswer, MetaError>),
-    /// To a report: what the voter has applied.
-    Reported(u64),
+    /// To a report.
+    Reported(Reported),
 }
 
 /// The leader's answer.
@@ -129,6 +129,9 @@ pub enum PeerError {
     /// It got there and was not for whom it met; nothing was done.
     #[error("refused: {0}")]
     Refused(String),
+    /// It got there, and the caller is no member any more; nothing was done.
+    #[error("refused: {0}")]
+    Removed(String),
     /// It may have been done.
     #[error("no answer: {0}")]
     Lost(String),
@@ -138,7 +141,9 @@ impl PeerError {
     /// What that means for who waits for an outcome.
     pub(super) fn into_meta(self) -> MetaError {
         match self {
-            Self::Unreachable(_) | Self::Refused(_) => MetaError::Unavailable(self.to_string()),
+            Self::Unreachable(_) | Self::Refused(_) | Self::Removed(_) => {
+                MetaError::Unavailable(self.to_string())
+            }
             Self::Lost(_) => MetaError::Unknown(self.to_string()),
         }
     }

@@ -1,6 +1,7 @@
 //! What a voter does when another one calls.
 
 use async_trait::async_trait;
+use openraft::raft::AppendEntriesResponse;
 use std::time::Duration;
 
 use super::{
@@ -20,11 +21,19 @@ impl Peer for RaftMeta {
         if !matches!(call, PeerCall::Identify | PeerCall::Adopt { .. }) {
             self.identity.check(header)?;
         }
-        if matches!(call, PeerCall::Append(_) | PeerCall::Vote(_) | PeerCall::Snapshot(_)) {
+        // Who asks to join is told by the change itself which id it needs.
+        if !matches!(call, PeerCall::Identify | PeerCall::Adopt { .. } | PeerCall::Join(_)) {
             self.identity.check_member(header)?;
         }
         match call {
-            PeerCall::Append(rpc) => Ok(PeerAnswer::Append(self.raft.append_entries(rpc).await)),
+            PeerCall::Append(rpc) => {
+                let answer = self.raft.append_entries(rpc).await;
+                if answer.as_ref().is_ok_and(|answer| !matches!(answer, AppendEntriesResponse::HigherVote(_)))
+                {
+                    self.heard_leader();
+                }
+                Ok(PeerAnswer::Append(answer))
+            }
             PeerCall::Vote(rpc) => Ok(PeerAnswer::Vote(self.raft.vote(rpc).await)),
             PeerCall::Snapshot(rpc) => Ok(PeerAnswer::Snapshot(self.raft.install_snapshot(rpc).await)),
             PeerCall::Identify => Ok(PeerAnswer::Identity(self.identity.told())),
@@ -35,8 +44,8 @@ impl Peer for RaftMeta {
             ))),
             PeerCall::Forward(request) => Ok(PeerAnswer::Forwarded(self.lead(request, limit).await)),
             PeerCall::Report(report) => {
-                self.board.record(*report).map_err(|e| PeerError::Refused(e.to_string()))?;
-                Ok(PeerAnswer::Reported(self.hub.state().version))
+                let reported = self.take_report(*report).map_err(|e| PeerError::Refused(e.to_string()))?;
+                Ok(PeerAnswer::Reported(reported))
             }
         }
     }

@@ -11,6 +11,7 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
 };
+use tokio::sync::watch;
 
 use super::{
     document::{self, DocumentError},
@@ -57,8 +58,10 @@ impl StoredSnapshot {
 #[derive(Debug)]
 pub(super) struct SnapshotFile {
     dir: PathBuf,
-    /// What the file has; held while it is written.
-    newest: Mutex<Option<LogId>>,
+    /// Held while the file is written.
+    saving: Mutex<()>,
+    /// What the file has.
+    newest: watch::Sender<Option<LogId>>,
 }
 
 impl SnapshotFile {
@@ -68,10 +71,15 @@ impl SnapshotFile {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             _ => {}
         }
-        let file = Self { dir: dir.to_owned(), newest: Mutex::new(None) };
+        let file = Self { dir: dir.to_owned(), saving: Mutex::new(()), newest: watch::Sender::new(None) };
         let stored = file.load()?;
-        *file.newest.lock() = stored.as_ref().and_then(|stored| stored.meta.last_log_id);
+        file.newest.send_replace(stored.as_ref().and_then(|stored| stored.meta.last_log_id));
         Ok((file, stored))
+    }
+
+    /// The last entry that the snapshot on disk has.
+    pub(super) fn newest(&self) -> watch::Receiver<Option<LogId>> {
+        self.newest.subscribe()
     }
 
     /// Reads the snapshot, if there is one.
@@ -87,8 +95,8 @@ impl SnapshotFile {
     /// that a leader sent.
     pub(super) fn save(&self, snapshot: &StoredSnapshot) -> io::Result<()> {
         let document = document::encode(snapshot).map_err(io::Error::other)?;
-        let mut newest = self.newest.lock();
-        if *newest > snapshot.meta.last_log_id {
+        let _saving = self.saving.lock();
+        if *self.newest.borrow() > snapshot.meta.last_log_id {
             return Ok(());
         }
         let temporary = self.dir.join(TEMPORARY);
@@ -97,7 +105,7 @@ impl SnapshotFile {
         file.sync_all()?;
         fs::rename(&temporary, self.dir.join(FILE))?;
         sync_dir(&self.dir)?;
-        *newest = snapshot.meta.last_log_id;
+        self.newest.send_replace(snapshot.meta.last_log_id);
         Ok(())
     }
 }

@@ -96,11 +96,12 @@ impl State {
         id: NamespaceId,
         change: impl FnOnce(&mut NamespaceRecord),
     ) {
-        if let Some(record) = self.namespaces.get_mut(&id) {
-            let record = Arc::make_mut(record);
-            change(record);
+        if let Some(record) = self.namespaces.get(&id) {
+            let mut record = NamespaceRecord::clone(record);
+            change(&mut record);
             record.updated_at = stamp.at;
             record.version = stamp.index;
+            self.namespaces.insert(id, Arc::new(record));
         }
     }
 }

@@ -20,8 +20,10 @@ pub(crate) struct Progress {
 pub(super) enum Next {
     /// These entries, without a hole; empty if there is nothing new.
     Entries(VecDeque<Kept>),
-    /// The position is too old, ahead, or there is none.
+    /// The position is too old, or there is none.
     Snapshot(Arc<State>),
+    /// The position is ahead of what is here: this voter is behind.
+    Ahead,
 }
 
 #[derive(Debug, Default)]
@@ -92,7 +94,8 @@ impl Hub {
                 Some(entries) => Next::Entries(entries),
                 None => Next::Snapshot(inner.state.clone()),
             },
-            _ => Next::Snapshot(inner.state.clone()),
+            Some(_) => Next::Ahead,
+            None => Next::Snapshot(inner.state.clone()),
         }
     }
 }

@@ -38,8 +38,18 @@ async fn a_watch_begins_where_it_can() {
     assert_eq!(ready(&mut watch(&hub, 10)), Some(11), "the oldest entry that is kept");
     assert_eq!(ready(&mut watch(&hub, 9)), Some(-(kept as i64 + 10)), "one older");
     assert_eq!(ready(&mut watch(&hub, 0)), Some(-(kept as i64 + 10)), "nothing known");
-    assert_eq!(ready(&mut watch(&hub, kept + 11)), Some(-(kept as i64 + 10)), "ahead of us");
     assert_eq!(ready(&mut watch(&hub, kept + 10)), None, "up to date");
+}
+
+#[tokio::test]
+async fn a_watch_that_is_ahead_waits_and_does_not_go_back() {
+    let hub = hub_at(5);
+    let (mut ahead, mut in_vain) = (watch(&hub, 7), watch(&hub, 8));
+    assert_eq!(ready(&mut ahead), None);
+    (6..=8).for_each(|index| drop(hub.apply(index, Bytes::new())));
+    assert_eq!(ready(&mut ahead), Some(8), "the first that it does not have");
+    assert_eq!(ready(&mut in_vain), None, "up to date by now");
+    assert!(watch(&hub, 9).next().await.is_none(), "one that stays ahead is let go");
 }
 
 #[tokio::test]

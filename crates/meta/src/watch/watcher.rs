@@ -2,7 +2,7 @@
 
 use futures_util::{StreamExt, stream};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 
 use super::{
     hub::{Hub, Next, Progress},
@@ -17,6 +17,8 @@ use crate::{
 
 /// With nothing new, the watch says so this often.
 const IDLE_EVERY: Duration = Duration::from_millis(500);
+/// A watcher that is ahead is let go when nothing comes for this long.
+const BEHIND_MAX: Duration = Duration::from_secs(2);
 /// Entries taken from the hub at once: what a watcher holds in memory.
 const BATCH: usize = 64;
 
@@ -31,7 +33,7 @@ struct Watcher {
 }
 
 /// Changes after `after_version`; 0 stands for a watcher that knows nothing yet and always gets a snapshot first. Ends
-/// when the hub stops.
+/// when the hub stops, or when it stays behind a watcher that is ahead of it. Never goes back.
 pub(crate) fn events(
     hub: &Arc<Hub>,
     after_version: u64,
@@ -66,8 +68,14 @@ impl Watcher {
                     self.position = Some(state.version);
                     return Some(WatchEvent::Snapshot(Box::new(State::clone(&state))));
                 }
+                // Who watched another voter may be ahead of this one for a moment, and must not go back.
+                Next::Ahead => {
+                    if !matches!(timeout(BEHIND_MAX, self.progress.changed()).await, Ok(Ok(()))) {
+                        return None;
+                    }
+                }
                 Next::Entries(entries) if !entries.is_empty() => self.taken = entries,
-                Next::Entries(_) => match tokio::time::timeout(IDLE_EVERY, self.progress.changed()).await {
+                Next::Entries(_) => match timeout(IDLE_EVERY, self.progress.changed()).await {
                     Ok(Ok(())) => {}
                     Ok(Err(_)) => return None,
                     Err(_) => return self.position.map(|version| WatchEvent::Idle { version }),

@@ -2,7 +2,7 @@
 
 use headwater_meta::{
     Applied, Command, MemberChange, Membership, MetaCache, MetaError, MetaStore, NodeRecord, NodeState,
-    Outcome, Presence, Report, ShardChange, ShardEntry, State, WatchEvent, WatchEvents, placement,
+    Outcome, Presence, Report, Reported, ShardChange, ShardEntry, State, WatchEvent, WatchEvents, placement,
 };
 use headwater_node::{NodeConfig, NodeDeps, NodeMetrics, StorageNode, node::NodeService};
 use headwater_proto::{
@@ -112,9 +112,9 @@ impl MetaStore for Meta {
         Ok(Applied { version: state.version, outcome: Outcome::Done })
     }
 
-    async fn report(&self, report: Report) -> Result<u64, MetaError> {
+    async fn report(&self, report: Report) -> Result<Reported, MetaError> {
         assert!(report.node.is_some_and(|node| node.hot_capacity_bytes == 64 << 20));
-        Ok(report.version)
+        Ok(Reported { version: report.version, guidance: None })
     }
 
     async fn linearizable_read(&self, _: Duration) -> Result<u64, MetaError> {

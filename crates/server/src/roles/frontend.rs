@@ -6,7 +6,7 @@ use headwater_frontend::{
     Frontend, FrontendConfig, FrontendParts,
     net::{self, NetConfig, NetMetrics},
 };
-use headwater_meta::{MetaCache, MetaStore, grpc::MetaGrpcClient, reporter};
+use headwater_meta::{Guidance, MetaCache, MetaStore, grpc::MetaGrpcClient, reporter};
 use headwater_proto::directory::{Directory, GrpcDirectory};
 use headwater_telemetry::{AccessLog, MetricsRegistry, Readiness};
 use headwater_types::{Clock, KeyId, Rng, UnixMillis, ZoneName};
@@ -162,11 +162,15 @@ pub struct RunningPlane {
 
 /// The frontend's part of a report.
 #[derive(Debug)]
-struct KeysUsed(Arc<Frontend>);
+struct Reporting(Arc<Frontend>);
 
-impl reporter::ReportExtras for KeysUsed {
+impl reporter::ReportExtras for Reporting {
     fn take_keys_used(&self, _max: usize) -> Vec<(KeyId, UnixMillis)> {
         self.0.keys_used()
+    }
+
+    fn guided(&self, guidance: Guidance) {
+        self.0.follow(&guidance);
     }
 }
 
@@ -196,7 +200,7 @@ impl DataPlane {
         });
         let net_config = NetConfig { drain_timeout: self.drain, ..NetConfig::default() };
         let clock = self.clock;
-        let extras = Arc::new(KeysUsed(frontend.clone()));
+        let extras = Arc::new(Reporting(frontend.clone()));
         let reporting = tokio::spawn(reporter::run(self.store, self.cache, self.name, extras));
         let serving = tokio::spawn(async move {
             let drained = net::serve(listener, frontend, net_config, net_metrics, clock, stop).await?;

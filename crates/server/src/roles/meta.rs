@@ -128,6 +128,10 @@ async fn take_part(raft: &RaftMeta, join: &[String]) -> Result<()> {
         raft.join(join, META_WAIT).await.context("joining the metadata group")?;
     }
     raft.ready(META_WAIT).await?;
+    match raft.is_still_member(META_WAIT).await {
+        Err(MetaError::Invalid(why)) => bail!("the metadata voter failed: {why}"),
+        other => other?,
+    }
     match raft.join(join, META_WAIT).await {
         Err(MetaError::Invalid(why)) => bail!("this voter cannot take part: {why}"),
         Err(error) => tracing::warn!(%error, "the members do not know this voter's address yet"),

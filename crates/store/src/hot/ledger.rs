@@ -11,11 +11,11 @@ use std::{
 
 use super::{
     space::{Index, Rank, Space},
-    stats::{HotStats, NamespaceStats},
+    stats::HotStats,
 };
 use crate::{
     record::Record,
-    tier::{Inserted, TierError},
+    tier::{Inserted, NamespaceStats, TierError},
 };
 
 /// The books of a hot tier.
@@ -69,6 +69,10 @@ impl Ledger {
 
     pub fn stats(&self) -> HotStats {
         self.stats.clone()
+    }
+
+    pub fn namespaces(&self) -> impl Iterator<Item = (NamespaceId, NamespaceStats)> + '_ {
+        self.spaces.iter().map(|(id, space)| (*id, space.stats()))
     }
 
     pub fn namespace_stats(&self, namespace: NamespaceId) -> NamespaceStats {

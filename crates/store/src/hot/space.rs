@@ -7,8 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use super::stats::NamespaceStats;
-use crate::record::Record;
+use crate::{record::Record, tier::NamespaceStats};
 
 /// A namespace's records by key.
 pub(super) type Index = BTreeMap<IndexKey, Arc<Record>>;
@@ -57,6 +56,8 @@ pub(super) struct Space {
     pub share: Option<u64>,
     used: u64,
     pinned: u64,
+    object_bytes: u64,
+    written: u64,
     index: Index,
     queues: [Queue; Rank::ALL.len()],
 }
@@ -98,6 +99,8 @@ impl Space {
     /// Adds a record whose key is not there.
     pub fn link(&mut self, record: Arc<Record>, cost: u64) {
         self.used += cost;
+        self.written += cost;
+        self.object_bytes += record.body.len();
         match Rank::of(&record) {
             Some(rank) => {
                 self.queues[rank as usize].insert((record.meta.stored_at, record.object.key.clone()));
@@ -112,6 +115,7 @@ impl Space {
         let record = self.index.remove(key.as_str())?;
         let cost = record.cost();
         self.used -= cost;
+        self.object_bytes -= record.body.len();
         match Rank::of(&record) {
             Some(rank) => {
                 self.queues[rank as usize].remove(&(record.meta.stored_at, record.object.key.clone()));
@@ -122,7 +126,14 @@ impl Space {
     }
 
     pub fn stats(&self) -> NamespaceStats {
-        NamespaceStats { used_bytes: self.used, share_bytes: self.share, entries: self.index.len() as u64 }
+        NamespaceStats {
+            used_bytes: self.used,
+            share_bytes: self.share,
+            entries: self.index.len() as u64,
+            objects: self.queues.iter().map(BTreeSet::len).sum::<usize>() as u64,
+            object_bytes: self.object_bytes,
+            written_bytes: self.written,
+        }
     }
 
     /// Every book says the same.
@@ -132,6 +143,7 @@ impl Space {
         let queued: usize = self.queues.iter().map(BTreeSet::len).sum();
         assert_eq!(queued + tombstones.clone().count(), self.index.len(), "stale entries in a queue");
         assert_eq!(self.pinned, tombstones.map(|r| r.cost()).sum::<u64>());
+        assert_eq!(self.object_bytes, self.index.values().map(|r| r.body.len()).sum::<u64>());
         assert_eq!(self.used, self.index.values().map(|r| r.cost()).sum::<u64>());
     }
 }

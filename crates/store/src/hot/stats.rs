@@ -54,17 +54,6 @@ pub struct ClassStats {
     pub evicted: u64,
 }
 
-/// Counts of one namespace.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct NamespaceStats {
-    /// Bytes of everything that is held, tombstones included.
-    pub used_bytes: u64,
-    /// The most that they may be, if it has a share.
-    pub share_bytes: Option<u64>,
-    /// Records and tombstones that are held.
-    pub entries: u64,
-}
-
 impl HotStats {
     /// Records that are held, tombstones not counted.
     pub fn records(&self) -> u64 {

@@ -2,7 +2,7 @@
 
 use headwater_meta::{
     Applied, Command, MemberChange, Membership, MetaError, MetaMember, MetaStore, Presence, RaftMeta, Report,
-    WatchEvents,
+    Reported, WatchEvents,
 };
 use parking_lot::Mutex;
 use std::{sync::Arc, time::Duration};
@@ -99,7 +99,7 @@ impl MetaStore for Store {
         self.membership().await
     }
 
-    async fn report(&self, report: Report) -> Result<u64, MetaError> {
+    async fn report(&self, report: Report) -> Result<Reported, MetaError> {
         self.inner.report(report).await
     }
 

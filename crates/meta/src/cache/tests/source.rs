@@ -7,7 +7,8 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use crate::{
     command::Command,
     store::{
-        Applied, MemberChange, Membership, MetaError, MetaStore, Presence, Report, WatchEvent, WatchEvents,
+        Applied, MemberChange, Membership, MetaError, MetaStore, Presence, Report, Reported, WatchEvent,
+        WatchEvents,
     },
 };
 
@@ -50,7 +51,7 @@ impl MetaStore for Switch {
     ) -> Result<Membership, MetaError> {
         self.store().change_membership(change, limit).await
     }
-    async fn report(&self, report: Report) -> Result<u64, MetaError> {
+    async fn report(&self, report: Report) -> Result<Reported, MetaError> {
         self.store().report(report).await
     }
     async fn presence(&self) -> Result<Presence, MetaError> {
@@ -100,7 +101,7 @@ impl MetaStore for Given {
     async fn change_membership(&self, _: MemberChange, _: Duration) -> Result<Membership, MetaError> {
         none()
     }
-    async fn report(&self, _: Report) -> Result<u64, MetaError> {
+    async fn report(&self, _: Report) -> Result<Reported, MetaError> {
         none()
     }
     async fn presence(&self) -> Result<Presence, MetaError> {

@@ -92,9 +92,14 @@ async fn every_voter_hears_of_a_role_and_of_each_new_version_of_its_copy() {
 #[tokio::test]
 async fn a_report_to_one_voter_of_the_process_reaches_all() {
     let group = Group::of(3, Group::local()).await;
-    let report = Report { reporter: "frontend-1".to_owned(), version: 3, node: None, keys_used: Vec::new() };
+    let report = Report { reporter: "frontend-1".to_owned(), version: 3, ..Report::default() };
     let applied = group.make(2, "live").await;
-    assert!(group.voters[&2].report(report).await.unwrap() >= applied);
+    let leader = group.leader().await;
+    let reported = group.voters[&2].report(report).await.unwrap();
+    assert!(reported.version >= applied);
+    // Only the leader guides, whoever was asked.
+    let term = group.voters[&leader].membership().await.unwrap().term;
+    assert_eq!(reported.guidance.map(|guidance| guidance.term), Some(term));
     on_all(&group, |r| r.name == "frontend-1" && r.version == 3).await;
     group.stop().await;
 }

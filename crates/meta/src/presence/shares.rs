@@ -1,0 +1,311 @@
+//! How the leader splits a namespace's hot capacity between the nodes of a zone: by what each took in lately.
+//!
+//! Pure: reports go in, shares come out. Soft state, rebuilt from the reports of each term.
+
+use headwater_types::{Member, NamespaceId, NodeId};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use crate::{
+    limits::REPORT_EVERY,
+    state::State,
+    store::{HotShare, Report},
+};
+
+/// One part in so many of a capacity is split evenly, so that a rendition that begins has room wherever it lies.
+const EVEN_PARTS: u128 = 8;
+/// A share that is off by less than one part in so many of the capacity stays as it is.
+const SLACK_PARTS: u64 = 64;
+/// No share is raised before every node had time to tell a new leader what it has.
+const LISTEN_FIRST: Duration = REPORT_EVERY.saturating_mul(4);
+
+/// What the nodes of all zones have been given.
+///
+/// # To ensure correctness
+/// What the nodes of a zone may keep of a namespace together never comes to more than its capacity by what is decided
+/// here: a share is raised only by what no other node of the zone has, and what a node has counts until the node itself
+/// reports less. What a node has that has not reported counts as an equal part, which is what a process begins with. So
+/// the sum is exceeded only where processes begin: by the difference between the equal part of a node that comes and
+/// what the others have not given up yet, for about two reports.
+#[derive(Debug, Default)]
+pub(super) struct Shares {
+    term: u64,
+    /// When this term's first report came.
+    since: Duration,
+    nodes: BTreeMap<NodeId, BTreeMap<NamespaceId, Has>>,
+}
+
+/// What a node has of a namespace.
+#[derive(Debug, Clone, Copy)]
+struct Has {
+    /// What it may take: reported, or given since then if that is more.
+    share: u64,
+    ingest: u64,
+}
+
+impl Shares {
+    /// Takes a node's report in a term of this leader; answers which of its shares are to change. Reports come in their
+    /// order, and a report says that no answer to an earlier one will be followed any more.
+    pub fn decide(&mut self, state: &State, term: u64, report: &Report, now: Duration) -> Vec<HotShare> {
+        if self.term != term {
+            *self = Self { term, since: now, nodes: BTreeMap::new() };
+        }
+        let Some((member, hot_capacity)) = report.node.map(|node| (node.member, node.hot_capacity_bytes))
+        else {
+            return Vec::new();
+        };
+        self.nodes.retain(|id, _| state.nodes.contains_key(id));
+        self.take(member, report);
+        let Some(zone) = state.nodes.get(&member.node).map(|node| &node.zone) else { return Vec::new() };
+        let zone: Vec<NodeId> =
+            state.nodes.values().filter(|node| node.zone == *zone).map(|node| node.id).collect();
+        let reported: BTreeSet<NamespaceId> =
+            zone.iter().filter_map(|id| self.nodes.get(id)).flat_map(|has| has.keys().copied()).collect();
+        let may_raise = now.saturating_sub(self.since) >= LISTEN_FIRST;
+        let mut shares = Vec::new();
+        for namespace in reported {
+            let settings = state.namespaces.get(&namespace).map(|record| &record.settings);
+            let Some(capacity) = settings.and_then(|settings| settings.hot_capacity_bytes) else { continue };
+            let split = Split { namespace, capacity, zone: &zone, nodes: &self.nodes };
+            let has = split.has(member.node).share;
+            let share = split.next(member.node, hot_capacity, may_raise);
+            if share == has {
+                continue;
+            }
+            if share > has {
+                // It may follow this at once: until its next report it counts as having it.
+                let of_node = self.nodes.entry(member.node).or_default();
+                let ingest = of_node.get(&namespace).map_or(0, |has| has.ingest);
+                of_node.insert(namespace, Has { share, ingest });
+            }
+            shares.push(HotShare { namespace, capacity_bytes: capacity, share_bytes: share });
+        }
+        shares
+    }
+
+    fn take(&mut self, member: Member, report: &Report) {
+        let of_node = self.nodes.entry(member.node).or_default();
+        of_node.clear();
+        for space in &report.spaces {
+            if let Some(share) = space.share_bytes {
+                of_node.insert(space.namespace, Has { share, ingest: space.ingest_bytes });
+            }
+        }
+    }
+}
+
+/// One namespace's capacity in one zone.
+struct Split<'a> {
+    namespace: NamespaceId,
+    capacity: u64,
+    zone: &'a [NodeId],
+    nodes: &'a BTreeMap<NodeId, BTreeMap<NamespaceId, Has>>,
+}
+
+impl Split<'_> {
+    /// The part that a node begins with.
+    fn equal(&self) -> u64 {
+        self.capacity / self.zone.len().max(1) as u64
+    }
+
+    fn has(&self, node: NodeId) -> Has {
+        let known = self.nodes.get(&node).and_then(|has| has.get(&self.namespace));
+        known.copied().unwrap_or(Has { share: self.equal(), ingest: 0 })
+    }
+
+    /// What the node should have by what all took in; what it has where nobody took in anything.
+    fn target(&self, node: NodeId) -> u64 {
+        let all: u128 = self.zone.iter().map(|id| u128::from(self.has(*id).ingest)).sum();
+        let has = self.has(node);
+        if all == 0 {
+            return has.share;
+        }
+        let capacity = u128::from(self.capacity);
+        let even = capacity / EVEN_PARTS;
+        let target = even / self.zone.len() as u128 + (capacity - even) * u128::from(has.ingest) / all;
+        u64::try_from(target).unwrap_or(u64::MAX)
+    }
+
+    /// What the node is to have next.
+    fn next(&self, node: NodeId, hot_capacity: u64, may_raise: bool) -> u64 {
+        let has = self.has(node).share;
+        let target = self.target(node).min(hot_capacity.max(1));
+        if has.abs_diff(target) <= self.capacity / SLACK_PARTS {
+            return has;
+        }
+        if target < has {
+            return target;
+        }
+        let given: u128 = self.zone.iter().map(|id| u128::from(self.has(*id).share)).sum();
+        let free = u128::from(self.capacity).saturating_sub(given);
+        let raise = (target - has).min(u64::try_from(free).unwrap_or(u64::MAX));
+        if may_raise && raise > self.capacity / SLACK_PARTS { has + raise } else { has }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        records::{NamespaceRecord, NodeRecord, NodeState},
+        store::{NodeReport, SpaceReport},
+    };
+    use headwater_types::{Incarnation, NamespaceName, NamespaceSettings, UnixMillis, ZoneName};
+    use proptest::prelude::*;
+    use std::sync::Arc;
+
+    const NAMESPACE: NamespaceId = NamespaceId(7);
+    const CAPACITY: u64 = 6_400_000;
+    const LATER: Duration = Duration::from_secs(60);
+
+    fn state(nodes: u64) -> State {
+        let mut state = State::default();
+        let name = NamespaceName::parse("live").unwrap();
+        let settings =
+            NamespaceSettings { hot_capacity_bytes: Some(CAPACITY), ..NamespaceSettings::default() };
+        let record = NamespaceRecord {
+            id: NAMESPACE,
+            name,
+            created_at: UnixMillis(0),
+            updated_at: UnixMillis(0),
+            version: 1,
+            settings,
+            blocked: Vec::new(),
+        };
+        state.namespaces.insert(NAMESPACE, Arc::new(record));
+        for id in (1..=nodes).map(NodeId) {
+            let record = NodeRecord {
+                id,
+                incarnation: Incarnation(1),
+                zone: ZoneName::parse("a").unwrap(),
+                address: String::new(),
+                hot_capacity_bytes: CAPACITY,
+                state: NodeState::Active,
+            };
+            state.nodes.insert(id, record);
+        }
+        state
+    }
+
+    fn report(node: u64, share: u64, ingest: u64) -> Report {
+        let member = Member { node: NodeId(node), incarnation: Incarnation(1) };
+        Report {
+            node: Some(NodeReport { member, hot_bytes: 0, hot_capacity_bytes: CAPACITY }),
+            spaces: vec![SpaceReport {
+                namespace: NAMESPACE,
+                bytes: 0,
+                objects: 0,
+                share_bytes: Some(share),
+                ingest_bytes: ingest,
+            }],
+            ..Report::default()
+        }
+    }
+
+    /// A zone whose nodes follow what they are told at once.
+    struct Zone {
+        state: State,
+        shares: Shares,
+        has: Vec<u64>,
+    }
+
+    impl Zone {
+        fn new(nodes: u64) -> Self {
+            let mut shares = Shares::default();
+            let state = state(nodes);
+            shares.decide(&state, 1, &Report::default(), Duration::ZERO);
+            Self { state, shares, has: vec![CAPACITY / nodes; nodes as usize] }
+        }
+
+        /// Node `at` reports and hears the answer, or not.
+        fn report(&mut self, at: usize, ingest: u64, heard: bool) {
+            let report = report(at as u64 + 1, self.has[at], ingest);
+            for share in self.shares.decide(&self.state, 1, &report, LATER) {
+                assert_eq!((share.namespace, share.capacity_bytes), (NAMESPACE, CAPACITY));
+                if heard {
+                    self.has[at] = share.share_bytes;
+                }
+            }
+        }
+
+        fn sum(&self) -> u64 {
+            self.has.iter().sum()
+        }
+    }
+
+    #[test]
+    fn a_node_that_takes_in_everything_gets_all_but_the_even_part() {
+        let mut zone = Zone::new(4);
+        for _ in 0..3 {
+            (0..4).for_each(|at| zone.report(at, if at == 2 { 1_000 } else { 0 }, true));
+        }
+        let even = CAPACITY / 8 / 4;
+        assert_eq!(zone.has, [even, even, CAPACITY - 3 * even, even]);
+        // Nobody takes in anything: what is there stays where it is.
+        let before = zone.has.clone();
+        (0..4).for_each(|at| zone.report(at, 0, true));
+        assert_eq!(zone.has, before);
+        // The channel goes on elsewhere.
+        for _ in 0..3 {
+            (0..4).for_each(|at| zone.report(at, if at == 0 { 5 } else { 0 }, true));
+        }
+        assert_eq!(zone.has, [CAPACITY - 3 * even, even, even, even]);
+    }
+
+    #[test]
+    fn a_share_is_raised_only_by_what_another_node_says_it_has_given_up() {
+        let mut zone = Zone::new(2);
+        zone.report(0, 1_000, true);
+        assert_eq!(zone.has[0], CAPACITY / 2, "node 2 has not been heard: it has its equal part");
+        zone.report(1, 0, false);
+        zone.report(0, 1_000, true);
+        assert_eq!(zone.has[0], CAPACITY / 2, "node 2 was told and has not confirmed");
+        zone.report(1, 0, true);
+        zone.report(0, 1_000, true);
+        assert_eq!(zone.has[0], CAPACITY / 2, "node 2 followed and has not reported since");
+        zone.report(1, 0, true);
+        zone.report(0, 1_000, true);
+        assert_eq!(zone.sum(), CAPACITY);
+        assert_eq!(zone.has[1], CAPACITY / 16);
+    }
+
+    #[test]
+    fn a_new_leader_listens_before_it_raises_and_knows_nothing_of_the_one_before() {
+        let (state, mut shares) = (state(2), Shares::default());
+        let raised = |shares: &mut Shares, term, at| {
+            shares.decide(&state, term, &report(2, CAPACITY / 16, 0), at);
+            shares.decide(&state, term, &report(1, CAPACITY / 2, 9), at).len()
+        };
+        assert_eq!(raised(&mut shares, 1, Duration::ZERO), 0);
+        assert_eq!(raised(&mut shares, 1, LISTEN_FIRST - Duration::from_millis(1)), 0);
+        assert_eq!(raised(&mut shares, 1, LISTEN_FIRST), 1);
+        assert_eq!(raised(&mut shares, 2, LISTEN_FIRST), 0);
+    }
+
+    #[test]
+    fn what_is_not_limited_or_not_known_is_left_alone() {
+        let (mut state, mut shares) = (state(2), Shares::default());
+        let mut unlimited = NamespaceRecord::clone(&state.namespaces[&NAMESPACE]);
+        unlimited.settings.hot_capacity_bytes = None;
+        state.namespaces.insert(NAMESPACE, Arc::new(unlimited));
+        assert_eq!(shares.decide(&state, 1, &report(1, 5, 9), LATER), []);
+        assert_eq!(shares.decide(&state, 1, &report(9, 5, 9), LATER), [], "a node that is not registered");
+        assert_eq!(shares.decide(&state, 1, &Report::default(), LATER), [], "a frontend");
+    }
+
+    proptest! {
+        #[test]
+        fn together_the_nodes_never_have_more_than_the_capacity(
+            nodes in 1_u64..5,
+            steps in prop::collection::vec((0_usize..4, 0_u64..1_000, any::<bool>()), 0..200),
+        ) {
+            let mut zone = Zone::new(nodes);
+            for (at, ingest, heard) in steps {
+                zone.report(at % nodes as usize, ingest, heard);
+                prop_assert!(zone.sum() <= CAPACITY, "{:?}", zone.has);
+            }
+        }
+    }
+}
