@@ -1,6 +1,6 @@
 //! A tier that fails when it is told to: how what is built on tiers is tested against broken storage.
 
-use headwater_types::{NamespaceId, ObjectId, ShardId, Version};
+use headwater_types::{NamespaceId, ObjectId, ShardId, UnixMillis, Version};
 use std::{fmt, sync::Arc};
 
 use crate::{
@@ -73,6 +73,10 @@ impl<T: Tier + ?Sized> Tier for Faulty<T> {
         self.inner.holds(shard)
     }
 
+    fn lost_until(&self, shard: ShardId) -> UnixMillis {
+        self.inner.lost_until(shard)
+    }
+
     fn discard(&self, shard: ShardId) {
         self.inner.discard(shard);
     }
@@ -104,7 +108,7 @@ mod tests {
         HotConfig, HotTier,
         conformance::{self, Sample},
     };
-    use headwater_types::{ManualClock, UnixMillis};
+    use headwater_types::ManualClock;
 
     fn hot() -> (Arc<HotTier>, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::new(UnixMillis(1_700_000_000_000)));

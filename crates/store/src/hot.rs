@@ -199,6 +199,10 @@ impl Tier for HotTier {
         self.ledger.lock().holds(shard)
     }
 
+    fn lost_until(&self, shard: ShardId) -> UnixMillis {
+        self.ledger.lock().lost_until(shard)
+    }
+
     /// Looks at every record of the tier, unless the shard has none: for a member that joins again, not for every day.
     fn discard(&self, shard: ShardId) {
         loop {

@@ -24,16 +24,20 @@ impl Record {
     /// Bytes that the record takes in memory, overhead included: what capacities count. The constants are measured,
     /// and a test holds them against the memory of a process.
     pub fn cost(&self) -> u64 {
-        // The record and its meta, its places in the hot tier's map and queues, and the allocator's own.
-        let fixed = 600;
         // A chunk's handle, what its clones share, and the allocator's own.
         let chunk = 80;
         let request_id = 16;
-        fixed
-            + self.body.len()
+        Self::cost_at_least(self.body.len())
             + self.body.as_slice().len() as u64 * chunk
             + self.object.key.as_str().len() as u64
             + self.meta.attributes.heap_bytes() as u64
             + self.request_ids.len() as u64 * request_id
+    }
+
+    /// What a record with so many bytes of body costs at the least.
+    pub const fn cost_at_least(body_bytes: u64) -> u64 {
+        // The record and its meta, its places in the hot tier's map and queues, and the allocator's own.
+        let fixed: u64 = 600;
+        fixed.saturating_add(body_bytes)
     }
 }

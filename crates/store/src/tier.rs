@@ -1,6 +1,6 @@
 //! The trait of a tier: where one node keeps records.
 
-use headwater_types::{NamespaceId, ObjectId, ShardId};
+use headwater_types::{NamespaceId, ObjectId, ShardId, UnixMillis};
 use std::{fmt, sync::Arc};
 
 use crate::record::Record;
@@ -32,6 +32,9 @@ pub trait Tier: Send + Sync + fmt::Debug + 'static {
     fn namespaces(&self) -> Vec<(NamespaceId, NamespaceStats)>;
     /// Whether anything of a shard is here: records, tombstones, and what has expired and is not removed yet.
     fn holds(&self, shard: ShardId) -> bool;
+    /// Until when another node may still show an object of a shard that is not here any more: the latest expiry of what
+    /// had to go from here before its time, or found no room. 0 if nothing ever did.
+    fn lost_until(&self, shard: ShardId) -> UnixMillis;
     /// Removes everything of a shard, at whatever version. When this returns, [`Tier::holds`] is false unless something
     /// was inserted meanwhile.
     fn discard(&self, shard: ShardId);

@@ -30,6 +30,8 @@ pub(super) struct Ledger {
     expiry: BTreeSet<(UnixMillis, ObjectId)>,
     /// Records and tombstones by shard.
     by_shard: Vec<u64>,
+    /// By shard, the latest expiry of objects that were evicted or found no room.
+    lost_until: Vec<UnixMillis>,
 }
 
 impl Ledger {
@@ -40,6 +42,7 @@ impl Ledger {
             spaces: BTreeMap::new(),
             expiry: BTreeSet::new(),
             by_shard: vec![0; usize::from(SHARD_COUNT)],
+            lost_until: vec![UnixMillis(0); usize::from(SHARD_COUNT)],
         }
     }
 
@@ -54,6 +57,19 @@ impl Ledger {
     /// Whether a record or tombstone of the shard is in the books.
     pub fn holds(&self, shard: ShardId) -> bool {
         self.by_shard[shard.index()] > 0
+    }
+
+    /// The latest expiry of what had to go of a shard before its time, or found no room.
+    pub fn lost_until(&self, shard: ShardId) -> UnixMillis {
+        self.lost_until[shard.index()]
+    }
+
+    /// An object is not here though its time has not passed.
+    fn lose(&mut self, record: &Record) {
+        if !record.tombstone {
+            let until = &mut self.lost_until[record.shard.index()];
+            *until = record.meta.expires_at.max(*until);
+        }
     }
 
     /// Takes at most `max` records of a shard out. Looks at every record, unless the shard has none.
@@ -104,6 +120,7 @@ impl Ledger {
         let cost = record.cost();
         if !self.could_hold(namespace, cost, current.as_deref()) {
             self.stats.refused += 1;
+            self.lose(record);
             return Ok(Inserted::DoesNotFit);
         }
         // Out of the books before room is made: its bytes make room too, and it is not its own victim.
@@ -131,6 +148,7 @@ impl Ledger {
         let victim = if over_share { self.namespace_victim(namespace) } else { self.node_victim() };
         let record = self.unlink(&victim?)?;
         self.stats.by_class.get_mut(record.meta.class).evicted += 1;
+        self.lose(&record);
         Some(record)
     }
 

@@ -197,19 +197,51 @@ fn memory_of_expired_records_returns_though_nobody_asks() {
     tier.assert_consistent();
 }
 
-#[tokio::test]
-async fn the_driver_expires_by_the_clock() {
+#[tokio::test(start_paused = true)]
+async fn the_driver_returns_memory_within_200_ms_of_its_time() {
     let (tier, clock) = tier(u64::MAX);
-    apply(&tier, sample("k0", 0));
     let driver = tokio::spawn(tier.clone().run_expiry());
-    clock.advance(MINUTE);
-    let gone = async {
-        while tier.used_bytes() > 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), gone).await.unwrap();
+    // Expiries at every phase of the driver's tick.
+    let ttl = |n: u64| Duration::from_secs(1) + Duration::from_millis(n * 7);
+    for n in 0..100 {
+        apply(&tier, sample(&format!("k{n:02}"), 0).ttl(ttl(n)));
+    }
+    let mut held = 100;
+    for millis in 0..2_000 {
+        let expired = (0..100).filter(|n| ttl(*n) <= Duration::from_millis(millis)).count();
+        let due = (0..100).filter(|n| ttl(*n) + Duration::from_millis(200) <= Duration::from_millis(millis));
+        held = tier.stats().records() as usize;
+        assert!(held >= 100 - expired, "something left before its time, at {millis} ms");
+        assert!(held <= 100 - due.count(), "{held} records are held at {millis} ms");
+        clock.advance(Duration::from_millis(1));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!((held, tier.used_bytes()), (0, 0));
     driver.abort();
+}
+
+#[test]
+fn what_was_lost_before_its_time_is_known_by_shard_until_then() {
+    let (tier, clock) = tier(2 * unit());
+    let lost = |shard| Tier::lost_until(tier.as_ref(), ShardId::new(shard).unwrap());
+    apply(&tier, sample("k0", 0).shard(1).ttl(MINUTE * 2));
+    apply(&tier, sample("k1", 1).shard(2));
+    assert_eq!((lost(1), lost(2)), (UnixMillis(0), UnixMillis(0)));
+    apply(&tier, sample("k2", 2).shard(1));
+    assert_eq!((lost(1), lost(2)), (START.plus(MINUTE * 2), UnixMillis(0)), "k0 was evicted");
+    apply(&tier, sample("k3", 3).shard(1));
+    assert_eq!(lost(2), UnixMillis(START.0 + 1).plus(MINUTE));
+    apply(&tier, sample("k4", 4).shard(1));
+    assert_eq!(lost(1), START.plus(MINUTE * 2), "the latest counts");
+
+    let large = sample("k5", 5).shard(3).body(vec![0; 2 * unit() as usize]).build();
+    assert!(matches!(tier.insert_now(large.clone()), Ok(Inserted::DoesNotFit)));
+    assert_eq!(lost(3), large.meta.expires_at, "nor is what found no room here");
+    apply(&tier, sample("k3", 6).shard(4).seq(2));
+    clock.advance(MINUTE * 2);
+    tier.expire(clock.unix_millis());
+    tier.discard(ShardId::new(4).unwrap());
+    assert_eq!(lost(4), UnixMillis(0), "what was replaced, expired or discarded is not lost");
 }
 
 #[test]
