@@ -8,6 +8,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// The format of `node.json` that this build writes and reads.
+const FORMAT: u32 = 1;
+
+/// What every format of `node.json` begins with.
+#[derive(Deserialize)]
+struct AnyDocument {
+    format: u32,
+}
+
 /// The persisted form of `node.json`, format 1.
 #[derive(Serialize, Deserialize)]
 struct Document {
@@ -76,8 +85,7 @@ impl Identity {
         let path = data_dir.join("node.json");
         let before = match fs::read(&path) {
             Ok(bytes) => Some(
-                serde_json::from_slice::<Document>(&bytes)
-                    .map_err(|e| IdentityError::Malformed { path: path.clone(), problem: e.to_string() })?,
+                read(&bytes).map_err(|problem| IdentityError::Malformed { path: path.clone(), problem })?,
             ),
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
             Err(e) => return Err(io(&path)(e)),
@@ -86,7 +94,7 @@ impl Identity {
             return Err(IdentityError::OtherNode { path: data_dir.to_owned(), found, expected: node });
         }
         let incarnation = Incarnation(before.map_or(0, |d| d.incarnation.0) + 1);
-        write_durably(data_dir, &path, &Document { format: 1, node_id: node, incarnation })
+        write_durably(data_dir, &path, &Document { format: FORMAT, node_id: node, incarnation })
             .map_err(io(&path))?;
         Ok(Self { member: Member { node, incarnation }, _lock: lock })
     }
@@ -95,6 +103,15 @@ impl Identity {
     pub fn member(&self) -> Member {
         self.member
     }
+}
+
+/// The format is looked at first: a later one may say something else about who this is.
+fn read(bytes: &[u8]) -> Result<Document, String> {
+    let AnyDocument { format } = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+    if format != FORMAT {
+        return Err(format!("has format {format}, and this version of headwater reads format {FORMAT}"));
+    }
+    serde_json::from_slice(bytes).map_err(|e| e.to_string())
 }
 
 /// Writes beside, syncs, renames, syncs the directory: a crash leaves the old document or the new one.
@@ -124,5 +141,23 @@ mod tests {
         drop(second);
         fs::write(dir.path().join("node.json"), b"{").unwrap();
         assert!(matches!(Identity::take(dir.path(), NodeId(7)), Err(IdentityError::Malformed { .. })));
+    }
+
+    #[test]
+    fn a_document_of_a_later_format_is_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Identity::take(dir.path(), NodeId(7)).unwrap());
+        let path = dir.path().join("node.json");
+        let now = fs::read_to_string(&path).unwrap();
+        for later in [now.replace("\"format\": 1", "\"format\": 2"), r#"{"format": 2, "who": 7}"#.to_owned()]
+        {
+            assert_ne!(later, now);
+            fs::write(&path, &later).unwrap();
+            let error = Identity::take(dir.path(), NodeId(7)).unwrap_err();
+            assert!(error.to_string().contains("has format 2"), "{error}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), later);
+        }
+        fs::write(&path, now).unwrap();
+        assert_eq!(Identity::take(dir.path(), NodeId(7)).unwrap().member().incarnation, Incarnation(2));
     }
 }
