@@ -1,17 +1,15 @@
 //! From staged to clean: a staged version is sent until every member of the current epoch holds it.
 
 use headwater_proto::{ReplicateCommit, StorageError};
-use headwater_store::{Inserted, Record};
-use headwater_types::Member;
+use headwater_store::{Inserted, Record, TierError};
+use headwater_types::{Epoch, Member, ShardId};
 use parking_lot::Mutex;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tracing::Instrument;
 
-use crate::{arrivals::Arrival, node::StorageNode, outgoing::Outgoing};
+use crate::{arrivals::Arrival, budget::Charge, node::StorageNode, outgoing::Outgoing};
 
-/// How long one attempt to hand a version to one member may take.
-const ATTEMPT: Duration = Duration::from_secs(3);
 /// Pause between attempts, at first and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
@@ -21,20 +19,64 @@ pub struct Staged {
     /// What is written.
     pub record: Arc<Record>,
     acked: Mutex<Vec<Member>>,
-    done: watch::Sender<bool>,
+    /// The memory of its body is counted until it is settled.
+    charge: Mutex<Option<Charge>>,
+    outcome: watch::Sender<Outcome>,
+}
+
+/// What became of a staged version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Open,
+    /// Every member holds it, or a newer one of its key.
+    Clean,
+    /// This node cannot hand it over any more; other members may have it.
+    GivenUp,
 }
 
 impl Staged {
     /// A version that nobody else holds.
     pub fn new(record: Arc<Record>) -> Arc<Self> {
-        Arc::new(Self { record, acked: Mutex::new(Vec::new()), done: watch::Sender::new(false) })
+        Self::charged(record, None)
     }
 
-    /// Waits until it is clean, at most `limit`; `false` if it is not by then.
-    pub async fn wait_clean(&self, limit: Duration) -> bool {
-        let mut done = self.done.subscribe();
-        let clean = tokio::time::timeout(limit, done.wait_for(|done| *done)).await;
-        matches!(clean, Ok(Ok(_)))
+    /// A version whose body is counted.
+    pub(crate) fn charged(record: Arc<Record>, charge: Option<Charge>) -> Arc<Self> {
+        let outcome = watch::Sender::new(Outcome::Open);
+        Arc::new(Self { record, acked: Mutex::default(), charge: Mutex::new(charge), outcome })
+    }
+
+    /// Waits until it is clean or given up, at most `limit`; `false` if it is neither by then.
+    pub async fn is_settled_within(&self, limit: Duration) -> bool {
+        tokio::time::timeout(limit, self.settled()).await.is_ok()
+    }
+
+    /// This node is no member any more that could hand it over.
+    pub fn give_up(&self) {
+        self.settle(Outcome::GivenUp);
+    }
+
+    /// Whether it was given up.
+    pub fn is_given_up(&self) -> bool {
+        *self.outcome.borrow() == Outcome::GivenUp
+    }
+
+    async fn settled(&self) -> Outcome {
+        let mut outcome = self.outcome.subscribe();
+        // Cannot fail: `self` holds the sender.
+        outcome.wait_for(|outcome| *outcome != Outcome::Open).await.map_or(Outcome::Open, |outcome| *outcome)
+    }
+
+    /// Whoever waits learns it last, so that what it held is free by then.
+    fn settle(&self, outcome: Outcome) {
+        drop(self.charge.lock().take());
+        self.outcome.send_if_modified(|now| {
+            let is_open = *now == Outcome::Open;
+            if is_open {
+                *now = outcome;
+            }
+            is_open
+        });
     }
 
     fn acked(&self) -> Vec<Member> {
@@ -53,12 +95,20 @@ impl StorageNode {
     ) {
         let node = self.clone();
         let work = async move {
+            let handed_over = async {
+                tokio::select! {
+                    biased;
+                    // A newer version of the key was first, or this node is no member any more.
+                    _ = staged.settled() => {}
+                    () = node.hand_over(&staged, opened) => node.make_clean(&staged).await,
+                }
+                staged.settled().await
+            };
             tokio::select! {
-                () = node.hand_over(&staged, opened) => {
-                    if let Some(arrival) = &arrival {
+                outcome = handed_over => {
+                    if let (Outcome::Clean, Some(arrival)) = (outcome, &arrival) {
                         arrival.committed();
                     }
-                    staged.done.send_replace(true);
                 }
                 () = node.stopped() => {}
             }
@@ -68,44 +118,65 @@ impl StorageNode {
 
     /// Waits until a staged version is clean; after `limit` its outcome is unknown to the caller.
     pub(crate) async fn until_clean(&self, staged: &Staged, limit: Duration) -> Result<(), StorageError> {
-        if staged.wait_clean(limit).await {
-            return Ok(());
+        match tokio::time::timeout(limit, staged.settled()).await {
+            Ok(Outcome::Clean) => Ok(()),
+            Ok(_) => Err(StorageError::OutcomeUnknown("this node left the shard meanwhile".into())),
+            Err(_) => Err(StorageError::OutcomeUnknown("not every member has acknowledged in time".into())),
         }
-        Err(StorageError::OutcomeUnknown("not every member has acknowledged in time".into()))
     }
 
-    async fn hand_over(self: &Arc<Self>, staged: &Arc<Staged>, opened: Vec<Outgoing>) {
+    /// Until every member has acknowledged it. Calls that were opened while the body arrived need the commit only.
+    async fn hand_over(&self, staged: &Staged, mut opened: Vec<Outgoing>) {
         let record = &staged.record;
         let started = self.clock().monotonic();
-        // The calls that were opened while the body arrived need the commit only.
-        let calls = opened.into_iter().map(|outgoing| self.send_commit(staged, outgoing));
-        futures_util::future::join_all(calls).await;
-
         let mut pause = BACKOFF.0;
         loop {
-            let (epoch, missing) = {
+            let (epoch, is_head, missing) = {
                 let core = self.shard(record.shard).lock();
-                (core.epoch(), core.missing(&staged.acked()))
+                let epoch = core.epoch();
+                (epoch, core.check_head(epoch).is_ok(), core.missing(&staged.acked()))
             };
+            if !is_head {
+                // Nobody takes it from this member now.
+                self.epoch_after(record.shard, epoch).await;
+                continue;
+            }
             if missing.is_empty() {
                 break;
             }
             let calls = missing.into_iter().map(|member| {
-                let outgoing = self.open_whole(staged, epoch, member);
-                self.send_commit(staged, outgoing)
+                let open = opened.iter().position(|outgoing| outgoing.member == member);
+                self.send(staged, epoch, member, open.map(|at| opened.swap_remove(at)))
             });
-            let acked = futures_util::future::join_all(calls).await;
-            if !acked.into_iter().all(|ok| ok) {
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(BACKOFF.1);
+            let calls = futures_util::future::join_all(calls.collect::<Vec<_>>());
+            tokio::select! {
+                acked = calls => if !acked.into_iter().all(|ok| ok) {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(BACKOFF.1);
+                },
+                // Members of the epoch before do not take it any more.
+                () = self.epoch_after(record.shard, epoch) => pause = BACKOFF.0,
             }
         }
-        self.make_clean(staged).await;
         self.metrics().replication_seconds.observe((self.clock().monotonic() - started).as_secs_f64());
     }
 
-    /// Sends the commit on an open call; `true` once the member has acknowledged.
-    async fn send_commit(&self, staged: &Staged, outgoing: Outgoing) -> bool {
+    /// Waits until a later configuration of the shard is installed.
+    async fn epoch_after(&self, shard: ShardId, epoch: Epoch) {
+        let mut installed = self.installed();
+        while self.shard(shard).lock().epoch() <= epoch {
+            if installed.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// One attempt with one member; `true` once it has acknowledged.
+    async fn send(&self, staged: &Staged, epoch: Epoch, member: Member, opened: Option<Outgoing>) -> bool {
+        let is_first = opened.is_some();
+        // Whole bodies again, and of all writes that wait for the member: only so many at a time.
+        let _turn = if is_first { None } else { self.resends().turn(member).await };
+        let outgoing = opened.unwrap_or_else(|| self.open_whole(staged, epoch, member));
         let record = &staged.record;
         let meta = &record.meta;
         let commit = ReplicateCommit {
@@ -118,17 +189,20 @@ impl StorageNode {
             request_ids: record.request_ids.to_vec(),
             clean_seq: self.shard(record.shard).lock().clean_seq(),
         };
-        let member = outgoing.member;
-        let result = match tokio::time::timeout(ATTEMPT, outgoing.commit(commit)).await {
-            Ok(result) => result,
-            Err(_) => Err(StorageError::OutcomeUnknown("no acknowledgement in time".into())),
-        };
-        match result {
+        match outgoing.commit(commit).await {
             Ok(_) => {
                 staged.acked.lock().push(member);
                 true
             }
             Err(error) => {
+                if is_first && matches!(error, StorageError::Overloaded(_)) {
+                    self.no_room().note(
+                        member,
+                        record.object.namespace,
+                        record.cost(),
+                        self.clock().monotonic(),
+                    );
+                }
                 self.metrics().replication_retries.inc();
                 tracing::debug!(shard = %record.shard, version = %meta.version, %member, %error, "not acknowledged, sent again");
                 false
@@ -137,19 +211,70 @@ impl StorageNode {
     }
 
     /// Into the store, off the staged ones, and whoever waits is told: in this order, so that a reader who finds the key
-    /// clean finds the new version.
-    async fn make_clean(&self, staged: &Arc<Staged>) {
+    /// clean finds the new version. For as long as the store fails, the key stays dirty.
+    async fn make_clean(&self, staged: &Staged) {
         let record = &staged.record;
+        let version = record.meta.version;
         if record.tombstone {
             self.arrivals().cut_followers(&record.object);
         }
-        match self.tier().insert(record.clone()).await {
-            Ok(Inserted::Applied(_) | Inserted::Stale) => {}
-            Ok(Inserted::DoesNotFit) => {
-                tracing::error!(shard = %record.shard, bytes = record.cost(), "a staged object does not fit the hot tier");
+        let mut pause = BACKOFF.0;
+        let mut failed = false;
+        loop {
+            match self.keep_staged(record).await {
+                Ok(()) => return,
+                Err(error) if failed => {
+                    tracing::debug!(shard = %record.shard, %version, %error, "not kept, tried again")
+                }
+                Err(error) => {
+                    tracing::error!(shard = %record.shard, %version, %error, "a staged version is not kept yet")
+                }
             }
-            Err(error) => tracing::error!(shard = %record.shard, %error, "a staged object was not kept"),
+            failed = true;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(BACKOFF.1);
         }
-        self.shard(record.shard).lock().clean(record.meta.version);
+    }
+
+    /// One attempt at [`StorageNode::make_clean`], under the key's lock: what is decided about the key meanwhile finds
+    /// it either staged or stored.
+    async fn keep_staged(&self, record: &Arc<Record>) -> Result<(), TierError> {
+        let version = record.meta.version;
+        let _lock = self.key_lock(&record.object).lock().await;
+        {
+            let mut core = self.shard(record.shard).lock();
+            if !core.is_staged(version) {
+                // A newer one is clean, and may have left the store again.
+                return Ok(());
+            }
+            core.apply();
+        }
+        let _applying = Applying { node: self, shard: record.shard };
+        self.keep(record).await?;
+        let done = self.shard(record.shard).lock().clean_up_to(&record.object, version);
+        done.iter().for_each(|staged| staged.settle(Outcome::Clean));
+        Ok(())
+    }
+
+    /// Keeps a record that every member must take. What finds no room is as if it were evicted at once: nothing older
+    /// may stay in its place.
+    pub(crate) async fn keep(&self, record: &Arc<Record>) -> Result<(), TierError> {
+        if let Inserted::DoesNotFit = self.tier().insert(record.clone()).await? {
+            tracing::warn!(shard = %record.shard, bytes = record.cost(), "a version found no room and counts as evicted");
+            self.tier().remove(&record.object, record.meta.version).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A version on its way into the store, counted by its shard until this is dropped.
+pub(crate) struct Applying<'a> {
+    pub node: &'a StorageNode,
+    pub shard: ShardId,
+}
+
+impl Drop for Applying<'_> {
+    fn drop(&mut self) {
+        self.node.shard(self.shard).lock().applied();
     }
 }

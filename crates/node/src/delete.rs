@@ -2,16 +2,19 @@
 
 use headwater_proto::{DeleteReply, DeleteRequest, StorageError};
 use headwater_store::Record;
-use headwater_types::{Attributes, Chunks, Digest, MediaClass, ObjectMeta, Version};
+use headwater_types::{Attributes, Chunks, Digest, MediaClass, ObjectMeta, ShardId, Version};
 use std::{sync::Arc, time::Duration};
 
 use crate::{
     commit::Staged,
     node::{StorageNode, refused},
+    put::Newest,
 };
 
 /// How long a tombstone is kept: far longer than any repeated call of the write that it deleted can be under way.
 const TOMBSTONE_KEPT: Duration = Duration::from_secs(600);
+/// How far the clocks of two members may be apart.
+const CLOCKS_APART: Duration = Duration::from_secs(1);
 
 impl StorageNode {
     pub(crate) async fn do_delete(
@@ -27,12 +30,10 @@ impl StorageNode {
         let left = deadline.saturating_sub(self.clock().monotonic());
         match decided {
             Decided::Nothing(version) => Ok(DeleteReply { version, existed: false }),
-            Decided::Repeat(version) => {
-                let staged =
-                    self.shard(request.shard).lock().staged_by(&request.object, request.request_id).cloned();
-                if let Some(staged) = staged {
-                    self.until_clean(&staged, left).await?;
-                }
+            Decided::Repeat(newest) => {
+                let DeleteRequest { shard, ref object, request_id, .. } = request;
+                let done = self.first_attempt(shard, object, request_id, newest, left).await?;
+                let version = done.map_or(Version::default(), |record| record.meta.version);
                 Ok(DeleteReply { version, existed: true })
             }
             Decided::Staged { tombstone, existed } => {
@@ -49,13 +50,14 @@ impl StorageNode {
         self.links_up(request.shard, request.epoch).await?;
         let _lock = self.key_lock(&request.object).lock().await;
         let newest = self.newest(&request.object, request.shard).await?;
-        let repeat = newest.record().filter(|record| record.request_ids.contains(&request.request_id));
-        if let Some(record) = repeat {
-            return Ok(Decided::Repeat(record.meta.version));
+        if newest.record().is_some_and(|record| record.request_ids.contains(&request.request_id)) {
+            return Ok(Decided::Repeat(newest));
         }
         let existed = newest.live().is_some();
         let is_dirty = self.shard(request.shard).lock().is_dirty(&request.object);
-        if !existed && !is_dirty && !self.arrivals().is_arriving(&request.object) {
+        let is_deleted = newest.record().is_some_and(|record| record.tombstone);
+        let is_absent = !existed && (is_deleted || !self.may_be_elsewhere(request.shard));
+        if is_absent && !is_dirty && !self.arrivals().is_arriving(&request.object) {
             // Nothing to hide: what is not there needs no tombstone.
             let version = newest.record().map_or(Version::default(), |record| record.meta.version);
             return Ok(Decided::Nothing(version));
@@ -77,8 +79,14 @@ impl StorageNode {
             tombstone: true,
             request_ids: newest.request_ids(request.request_id),
         };
-        let tombstone = self.stage(request.shard, request.epoch, tombstone)?;
+        let charge = self.inflight().admit(tombstone.cost())?;
+        let tombstone = self.stage(request.shard, request.epoch, tombstone, Some(charge))?;
         Ok(Decided::Staged { tombstone, existed })
+    }
+
+    /// Whether another member may hold what this one has not: each evicts by itself.
+    fn may_be_elsewhere(&self, shard: ShardId) -> bool {
+        self.tier().lost_until(shard).plus(CLOCKS_APART) > self.clock().unix_millis()
     }
 }
 
@@ -86,8 +94,8 @@ impl StorageNode {
 enum Decided {
     /// There is nothing to delete; the version that says so.
     Nothing(Version),
-    /// An earlier attempt at the same request was staged.
-    Repeat(Version),
+    /// An earlier attempt at the same request was staged; the key's newest version.
+    Repeat(Newest),
     /// A tombstone is staged.
     Staged { tombstone: Arc<Staged>, existed: bool },
 }

@@ -68,7 +68,7 @@ impl StorageNode {
             // Never the version before it, never the staged one.
             let tail = self.has_tail(shard);
             let wait = if tail { DIRTY_WAIT.min(remaining) } else { remaining };
-            if !staged.wait_clean(wait).await {
+            if !staged.is_settled_within(wait).await {
                 return Err(match tail {
                     true => StorageError::AskTail,
                     false => StorageError::Unavailable("a write of this key is in flight".into()),
@@ -89,7 +89,7 @@ impl StorageNode {
         matches!(tokio::time::timeout(limit, over.wait_for(|over| *over)).await, Ok(Ok(_)))
     }
 
-    fn has_tail(&self, shard: ShardId) -> bool {
+    pub(crate) fn has_tail(&self, shard: ShardId) -> bool {
         self.shard(shard).lock().has_tail()
     }
 }

@@ -13,11 +13,13 @@ mod links;
 mod list;
 pub mod metrics;
 mod moves;
+mod no_room;
 pub mod node;
 mod outgoing;
 mod put;
 mod replica;
 mod reports;
+mod resends;
 pub mod shard;
 mod shares;
 

@@ -55,6 +55,7 @@ impl StorageNode {
             tick.tick().await;
             let peers = self.peers();
             self.links().keep_only(&peers);
+            self.resends().keep_only(&peers);
             let calls = peers.into_iter().map(|peer| self.beacon(peer));
             futures_util::future::join_all(calls).await;
         }

@@ -22,6 +22,8 @@ use crate::{
     budget::Inflight,
     links::Links,
     metrics::NodeMetrics,
+    no_room::NoRoom,
+    resends::Resends,
     shard::{Refusal, ShardCore},
     shares::Shares,
 };
@@ -42,7 +44,8 @@ pub struct NodeConfig {
     pub zone: ZoneName,
     /// Where its gRPC services are reached, as `host:port`.
     pub address: String,
-    /// Bytes of bodies that may be arriving before new ones are refused. Default: 1 GiB.
+    /// Bytes of bodies that may be on their way into the store before new ones are refused, those of uploads and those
+    /// from other members each by themselves. Default: 1 GiB.
     pub inflight_bytes_max: u64,
 }
 
@@ -79,7 +82,13 @@ pub struct StorageNode {
     key_locks: Vec<tokio::sync::Mutex<()>>,
     hasher: std::hash::BuildHasherDefault<std::hash::DefaultHasher>,
     arrivals: Arc<Arrivals>,
+    /// Bodies of uploads.
     inflight: Arc<Inflight>,
+    /// Bodies from other heads. Apart from the uploads, which wait for other members: nodes that wait for one another's
+    /// memory would wait for ever.
+    replicating: Arc<Inflight>,
+    resends: Resends,
+    no_room: NoRoom,
     links: Links,
     metrics: NodeMetrics,
     installed: watch::Sender<u64>,
@@ -93,7 +102,7 @@ impl StorageNode {
     /// [`StorageNode::record`] and [`register`].
     pub fn start(config: NodeConfig, deps: NodeDeps) -> Arc<Self> {
         let member = config.member;
-        let inflight = Inflight::new(config.inflight_bytes_max);
+        let [inflight, replicating] = [(); 2].map(|()| Inflight::new(config.inflight_bytes_max));
         let node = Arc::new(Self {
             config,
             shards: ShardId::all().map(|shard| Mutex::new(ShardCore::new(shard, member))).collect(),
@@ -101,6 +110,9 @@ impl StorageNode {
             hasher: Default::default(),
             arrivals: Arc::default(),
             inflight,
+            replicating,
+            resends: Resends::default(),
+            no_room: NoRoom::default(),
             links: Links::default(),
             metrics: deps.metrics.clone(),
             installed: watch::Sender::new(0),
@@ -175,7 +187,8 @@ impl StorageNode {
         self.metrics.shards_syncing.set(syncing);
         self.metrics.shards_degraded.set(degraded);
         self.metrics.dirty.set(dirty);
-        self.metrics.inflight_bytes.set(i64::try_from(self.inflight.used()).unwrap_or(i64::MAX));
+        let inflight = self.inflight.used().saturating_add(self.replicating.used());
+        self.metrics.inflight_bytes.set(i64::try_from(inflight).unwrap_or(i64::MAX));
         self.metrics.links_up.set(self.links.up(self.clock().monotonic()) as i64);
     }
 
@@ -249,11 +262,11 @@ impl StorageNode {
 
     /// Waits until the shard's configuration is at least at `epoch`, at most `limit`.
     pub(crate) async fn map_at_epoch(&self, shard: ShardId, epoch: Epoch, limit: Duration) {
-        let there = || self.shard(shard).lock().epoch() >= epoch;
-        if !there() {
-            let mut installed = self.installed.subscribe();
-            let _ = tokio::time::timeout(limit, installed.wait_for(|_| there())).await;
-        }
+        let mut installed = self.installed.subscribe();
+        // Not `wait_for`: its condition would take the shard's lock under the channel's; others do so the other way round.
+        let there =
+            async { while self.shard(shard).lock().epoch() < epoch && installed.changed().await.is_ok() {} };
+        let _ = tokio::time::timeout(limit, there).await;
     }
 
     pub(crate) fn shard(&self, shard: ShardId) -> &Mutex<ShardCore> {
@@ -301,6 +314,18 @@ impl StorageNode {
 
     pub(crate) fn inflight(&self) -> &Arc<Inflight> {
         &self.inflight
+    }
+
+    pub(crate) fn replicating(&self) -> &Arc<Inflight> {
+        &self.replicating
+    }
+
+    pub(crate) fn resends(&self) -> &Resends {
+        &self.resends
+    }
+
+    pub(crate) fn no_room(&self) -> &NoRoom {
+        &self.no_room
     }
 
     pub(crate) fn links(&self) -> &Links {
@@ -354,6 +379,9 @@ pub(crate) fn refused(core: &ShardCore, refusal: Refusal, map_version: u64) -> S
         }
         Refusal::HandingOver => {
             StorageError::Unavailable(format!("shard {} is getting another head", core.shard()))
+        }
+        Refusal::TooFarAhead => {
+            StorageError::Unavailable(format!("too many writes of shard {} wait for one", core.shard()))
         }
     }
 }

@@ -1,11 +1,15 @@
 //! One replicated write on its way to one member: opened while the body arrives, finished by the commit.
 
 use futures_core::Stream;
+use futures_util::FutureExt;
 use headwater_proto::{Replicate, ReplicateBegin, ReplicateCommit, Replication, StorageError};
 use headwater_types::{BodyReader, BodyWriter, Epoch, Member, Ttl, Version};
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -15,6 +19,9 @@ use tracing::Instrument;
 
 use crate::{commit::Staged, node::StorageNode};
 
+/// A call that has moved nothing for so long is given up. A body as a whole takes as long as the link takes.
+const STALLED_AFTER: Duration = Duration::from_secs(5);
+
 /// An open `Replicate` call. Dropped before [`Outgoing::commit`], it leaves nothing at the member.
 #[derive(Debug)]
 pub struct Outgoing {
@@ -22,6 +29,8 @@ pub struct Outgoing {
     pub member: Member,
     commit: oneshot::Sender<ReplicateCommit>,
     call: JoinHandle<Result<Version, StorageError>>,
+    /// Pieces that were taken off it so far.
+    sent: Arc<AtomicU64>,
 }
 
 impl Outgoing {
@@ -29,10 +38,19 @@ impl Outgoing {
     pub fn open(peer: Arc<dyn Replication>, begin: ReplicateBegin, body: BodyReader) -> Self {
         let (commit, committed) = oneshot::channel();
         let member = begin.to;
-        let pieces = Pieces { body, sent: 0, committed: Some(committed), commit: None };
+        let sent = Arc::new(AtomicU64::new(0));
+        let pieces = Pieces { body, bytes: 0, sent: sent.clone(), committed: Some(committed), commit: None };
         let call = async move { peer.replicate(begin, Box::pin(pieces)).await };
         let call = tokio::spawn(call.in_current_span());
-        Self { member, commit, call }
+        Self { member, commit, call, sent }
+    }
+
+    /// Why the call has ended before its commit, if it has. To be asked at most once more after it said so.
+    pub fn refusal(&mut self) -> Option<StorageError> {
+        match (&mut self.call).now_or_never()? {
+            Ok(Err(error)) => Some(error),
+            Ok(Ok(_)) | Err(_) => Some(StorageError::Unavailable("the call was ended".into())),
+        }
     }
 
     /// Sends the commit behind the body and waits for the acknowledgement.
@@ -40,15 +58,24 @@ impl Outgoing {
         // A closed channel means that the call has ended; its result says why.
         let _ = self.commit.send(commit);
         // A caller that gives up waiting must not leave the call behind.
-        let call = AbortOnDropHandle::new(self.call);
-        call.await.unwrap_or_else(|_| Err(StorageError::OutcomeUnknown("the call was ended".into())))
+        let mut call = AbortOnDropHandle::new(self.call);
+        loop {
+            let sent = self.sent.load(Ordering::Relaxed);
+            match tokio::time::timeout(STALLED_AFTER, &mut call).await {
+                Ok(Ok(outcome)) => return outcome,
+                Ok(Err(_)) => return Err(StorageError::OutcomeUnknown("the call was ended".into())),
+                Err(_) if self.sent.load(Ordering::Relaxed) != sent => {}
+                Err(_) => return Err(StorageError::OutcomeUnknown("the call does not get on".into())),
+            }
+        }
     }
 }
 
 /// Chunks as they arrive, and behind the last one the commit, which says how many bytes there are.
 struct Pieces {
     body: BodyReader,
-    sent: u64,
+    bytes: u64,
+    sent: Arc<AtomicU64>,
     committed: Option<oneshot::Receiver<ReplicateCommit>>,
     commit: Option<ReplicateCommit>,
 }
@@ -65,8 +92,9 @@ impl Stream for Pieces {
             let Ok(commit) = commit else { return Poll::Ready(None) };
             self.commit = Some(commit);
         }
-        let sent = self.sent;
-        if let Some(commit) = self.commit.take_if(|commit| commit.size == sent) {
+        let bytes = self.bytes;
+        if let Some(commit) = self.commit.take_if(|commit| commit.size == bytes) {
+            self.sent.fetch_add(1, Ordering::Relaxed);
             return Poll::Ready(Some(Replicate::Commit(commit)));
         }
         if self.commit.is_none() && self.committed.is_none() {
@@ -74,7 +102,8 @@ impl Stream for Pieces {
         }
         match ready!(self.body.poll_piece(cx)) {
             Some(Ok(piece)) => {
-                self.sent += piece.len() as u64;
+                self.bytes += piece.len() as u64;
+                self.sent.fetch_add(1, Ordering::Relaxed);
                 Poll::Ready(Some(Replicate::Chunk(piece)))
             }
             // Complete, and the commit is still to come: its channel wakes us.
@@ -103,8 +132,13 @@ impl StorageNode {
             attributes: record.meta.attributes.clone(),
             ttl: Ttl::from_secs(ttl).unwrap_or_else(|_| self.longest_ttl()),
             followable: false,
-            remaining: Duration::from_secs(3),
+            remaining: STALLED_AFTER,
+            size: Some(record.meta.size),
+            staged: true,
         };
         Outgoing::open(self.peer(member), begin, body.reader())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     arrivals::Arrival,
+    budget::Charge,
     commit::Staged,
     node::{StorageNode, refused},
     outgoing::Outgoing,
@@ -22,7 +23,7 @@ enum Decided {
     /// It is staged.
     Staged { staged: Arc<Staged>, created: bool },
     /// An earlier attempt at the same request was; this is the key's newest version.
-    Repeat(Arc<Record>),
+    Repeat(Newest),
 }
 
 /// What the key's lock found: the newest version, staged ones included.
@@ -78,10 +79,11 @@ impl StorageNode {
         });
         let mut arrival = self.arrivals().begin(request.object.clone(), about);
         let peers: Vec<Member> = entry.writers().filter(|m| *m != self.member()).collect();
+        let mut charge = self.inflight().admit_body(request.class, request.size, request.size_max)?;
         let opened = peers.iter().map(|peer| self.open_arriving(&request, *peer, &arrival)).collect();
-        let end = self.receive(&request, body, &mut arrival).await?;
+        let end = self.receive(&request, body, &mut arrival, &mut charge).await?;
 
-        self.store_whole(&request, end, arrival, opened).await
+        self.store_whole(&request, end, charge, arrival, opened).await
     }
 
     /// Takes the body in: visible to followers and sent ahead to the members as it arrives.
@@ -90,8 +92,8 @@ impl StorageNode {
         request: &PutRequest,
         mut body: BodyPieces,
         arrival: &mut Arrival,
+        charge: &mut Charge,
     ) -> Result<BodyEnd, StorageError> {
-        let mut charge = self.inflight().admit(request.size.unwrap_or(0).min(request.size_max))?;
         let mut size = 0;
         while let Some(piece) = body.next().await {
             match piece {
@@ -103,7 +105,10 @@ impl StorageNode {
                     charge.add(bytes.len() as u64);
                     arrival.push(bytes);
                 }
-                BodyPiece::End(end) if end.size == size => return Ok(end),
+                BodyPiece::End(end) if end.size == size => {
+                    charge.whole();
+                    return Ok(end);
+                }
                 BodyPiece::End(_) => return Err(StorageError::DigestMismatch),
             }
         }
@@ -116,14 +121,16 @@ impl StorageNode {
         self: &Arc<Self>,
         request: &PutRequest,
         end: BodyEnd,
+        charge: Charge,
         arrival: Arrival,
-        opened: Vec<Outgoing>,
+        mut opened: Vec<Outgoing>,
     ) -> Result<PutReply, StorageError> {
         let deadline = self.clock().monotonic() + request.remaining;
-        let decided = self.in_time(request.remaining, self.decide(request, end, &arrival)).await?;
+        let decide = self.decide(request, end, charge, &arrival, &mut opened);
+        let decided = self.in_time(request.remaining, decide).await?;
         let left = deadline.saturating_sub(self.clock().monotonic());
         match decided {
-            Decided::Repeat(first) => self.answer_repeat(request, first, left).await,
+            Decided::Repeat(newest) => self.answer_repeat(request, newest, left).await,
             Decided::Staged { staged, created } => {
                 self.drive(staged.clone(), opened, Some(arrival));
                 self.until_clean(&staged, left).await?;
@@ -138,14 +145,16 @@ impl StorageNode {
         &self,
         request: &PutRequest,
         end: BodyEnd,
+        charge: Charge,
         arrival: &Arrival,
+        opened: &mut Vec<Outgoing>,
     ) -> Result<Decided, StorageError> {
         // A member that is known to be out of reach would leave the key unreadable here: wait before staging.
         self.links_up(request.shard, request.epoch).await?;
         let _lock = self.key_lock(&request.object).lock().await;
         let newest = self.newest(&request.object, request.shard).await?;
-        if let Some(record) = newest.record().filter(|_| self.is_repeat(request, &newest)) {
-            return Ok(Decided::Repeat(record.clone()));
+        if self.is_repeat(request, &newest) {
+            return Ok(Decided::Repeat(newest));
         }
         if !request.preconditions.hold(newest.live().map(|record| record.meta.digest)) {
             return Err(StorageError::PreconditionFailed);
@@ -157,9 +166,41 @@ impl StorageNode {
                 "{bytes} bytes do not fit the hot capacity of the namespace"
             )));
         }
+        self.check_members(request, record.cost(), opened)?;
         let created = newest.live().is_none();
-        let staged = self.stage(request.shard, request.epoch, record)?;
+        let staged = self.stage(request.shard, request.epoch, record, Some(charge))?;
         Ok(Decided::Staged { staged, created })
+    }
+
+    /// Refuses what a member has said that it cannot hold: once it is staged, it could only be acknowledged without it.
+    fn check_members(
+        &self,
+        request: &PutRequest,
+        cost: u64,
+        opened: &mut Vec<Outgoing>,
+    ) -> Result<(), StorageError> {
+        let (namespace, now) = (request.object.namespace, self.clock().monotonic());
+        let mut refused = None;
+        opened.retain_mut(|outgoing| match outgoing.refusal() {
+            Some(error @ StorageError::Overloaded(_)) => {
+                self.no_room().note(outgoing.member, namespace, cost, now);
+                refused = Some(error);
+                false
+            }
+            // The version is sent on another call.
+            Some(_) => false,
+            None => true,
+        });
+        if let Some(error) = refused {
+            return Err(error);
+        }
+        let members = self.shard(request.shard).lock().missing(&[]);
+        match members.into_iter().find(|member| self.no_room().is_known(*member, namespace, cost, now)) {
+            None => Ok(()),
+            Some(member) => Err(StorageError::Overloaded(format!(
+                "{member} has no room for {cost} bytes of the namespace"
+            ))),
+        }
     }
 
     /// Bounds what comes before staging: out of time means that nothing was done.
@@ -178,11 +219,12 @@ impl StorageNode {
         shard: ShardId,
         epoch: Epoch,
         mut record: Record,
+        charge: Option<Charge>,
     ) -> Result<Arc<Staged>, StorageError> {
         let mut core = self.shard(shard).lock();
         let version = core.next_version(epoch).map_err(|r| refused(&core, r, self.map_version()))?;
         Arc::make_mut(&mut record.meta).version = version;
-        let staged = Staged::new(Arc::new(record));
+        let staged = Staged::charged(Arc::new(record), charge);
         core.stage(staged.clone());
         Ok(staged)
     }
@@ -219,25 +261,53 @@ impl StorageNode {
     async fn answer_repeat(
         &self,
         request: &PutRequest,
-        newest: Arc<Record>,
+        newest: Newest,
         left: Duration,
     ) -> Result<PutReply, StorageError> {
-        let staged = self.shard(request.shard).lock().staged_by(&request.object, request.request_id).cloned();
-        if let Some(staged) = staged {
-            self.until_clean(&staged, left).await?;
-        }
-        let ids = &newest.request_ids;
-        let created = ids.last() == Some(&request.request_id) && ids.len() < REQUEST_IDS_PER_RECORD;
-        Ok(PutReply { meta: newest.meta.clone(), created })
+        let PutRequest { shard, ref object, request_id, .. } = *request;
+        let done = self.first_attempt(shard, object, request_id, newest, left).await?;
+        let Some(record) = done else {
+            return Err(StorageError::Unavailable("the first attempt is not known any more".into()));
+        };
+        let ids = &record.request_ids;
+        let created = ids.last() == Some(&request_id) && ids.len() < REQUEST_IDS_PER_RECORD;
+        Ok(PutReply { meta: record.meta.clone(), created })
+    }
+
+    /// What a request that is repeated made, once that is clean; or else the newest version that it led to, once that
+    /// is: nothing may be told of what is not acknowledged.
+    pub(crate) async fn first_attempt(
+        &self,
+        shard: ShardId,
+        object: &ObjectId,
+        request: RequestId,
+        newest: Newest,
+        left: Duration,
+    ) -> Result<Option<Arc<Record>>, StorageError> {
+        let own = self.shard(shard).lock().staged_by(object, request).cloned();
+        let staged = match (own, newest) {
+            (Some(own), _) => own,
+            (None, Newest::Staged(newest)) => newest,
+            (None, Newest::Stored(record)) => return Ok(Some(record)),
+            (None, Newest::None) => return Ok(None),
+        };
+        self.until_clean(&staged, left).await?;
+        Ok(Some(staged.record.clone()))
     }
 
     /// The newest version of a key, staged ones included. Under the key's lock it stays the newest.
     pub(crate) async fn newest(&self, object: &ObjectId, shard: ShardId) -> Result<Newest, StorageError> {
-        if let Some(staged) = self.shard(shard).lock().newest_staged(object) {
-            return Ok(Newest::Staged(staged.clone()));
-        }
+        // In this order: what is taken off the staged ones is in the store by then.
+        let staged = self.shard(shard).lock().newest_staged(object).cloned();
         let stored = self.tier().get(object).await.map_err(|e| StorageError::Unavailable(e.to_string()))?;
-        Ok(stored.map_or(Newest::None, Newest::Stored))
+        Ok(match (staged, stored) {
+            (Some(staged), Some(stored)) if stored.meta.version > staged.record.meta.version => {
+                Newest::Stored(stored)
+            }
+            (Some(staged), _) => Newest::Staged(staged),
+            (None, Some(stored)) => Newest::Stored(stored),
+            (None, None) => Newest::None,
+        })
     }
 
     fn open_arriving(&self, request: &PutRequest, to: Member, arrival: &Arrival) -> Outgoing {
@@ -253,6 +323,8 @@ impl StorageNode {
             ttl: request.ttl,
             followable: request.followable,
             remaining: request.remaining.max(Duration::from_secs(1)),
+            size: request.size,
+            staged: false,
         };
         Outgoing::open(self.peer(to), begin, arrival.body().reader())
     }

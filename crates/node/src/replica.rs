@@ -5,11 +5,13 @@ use headwater_proto::{
     Arriving, Replicate, ReplicateBegin, ReplicateCommit, ReplicationPieces, StorageError,
 };
 use headwater_store::{Inserted, Record};
-use headwater_types::{Chunks, ObjectMeta, ShardId, Version};
+use headwater_types::{Chunks, ObjectMeta, Version, limits::CHUNK_BYTES};
 use std::sync::Arc;
 
 use crate::{
     arrivals::Arrival,
+    budget::Charge,
+    commit::Applying,
     node::{StorageNode, refused},
     shard::Refusal,
 };
@@ -27,6 +29,7 @@ impl StorageNode {
         // A higher epoch: install that configuration first. It is on its way by the watch.
         self.map_at_epoch(begin.shard, begin.epoch, begin.remaining).await;
         self.check_replicate(&begin)?;
+        self.check_room(&begin, begin.size.unwrap_or(0))?;
 
         let about = begin.followable.then(|| Arriving {
             attributes: begin.attributes.clone(),
@@ -34,14 +37,23 @@ impl StorageNode {
             ttl: begin.ttl,
         });
         let mut arrival = self.arrivals().begin(begin.object.clone(), about);
-        let mut charge = self.inflight().admit(0)?;
+        let mut charge = self.charge(&begin)?;
+        let mut checked = CHUNK_BYTES as u64;
         while let Some(piece) = pieces.next().await {
             match piece {
                 Replicate::Chunk(bytes) => {
                     charge.add(bytes.len() as u64);
                     arrival.push(bytes);
+                    let size = arrival.body().len();
+                    if begin.size.is_none() && size > checked {
+                        self.check_room(&begin, size)?;
+                        checked = size + CHUNK_BYTES as u64;
+                    }
                 }
-                Replicate::Commit(commit) => return self.apply(begin, commit, &arrival).await,
+                Replicate::Commit(commit) => {
+                    charge.whole();
+                    return self.apply(begin, commit, &arrival).await;
+                }
             }
         }
         Err(StorageError::BodyCut)
@@ -53,7 +65,26 @@ impl StorageNode {
             .map_err(|r: Refusal| refused(&core, r, self.map_version()))
     }
 
-    /// Holds a version, then acknowledges. From here on this member may serve it.
+    /// Of what is staged a head sends only so much at a time. The rest is refused where there is no memory for now,
+    /// which is not the same as a body for which there is no room: the head sends it again when it is staged.
+    fn charge(&self, begin: &ReplicateBegin) -> Result<Charge, StorageError> {
+        if begin.staged {
+            return Ok(self.replicating().take(begin.size.unwrap_or(0)));
+        }
+        let charge = self.replicating().admit_body(begin.class, begin.size, u64::MAX);
+        charge.map_err(|error| StorageError::Unavailable(error.to_string()))
+    }
+
+    /// What can never be held is refused, as long as the head can still refuse it.
+    fn check_room(&self, begin: &ReplicateBegin, size: u64) -> Result<(), StorageError> {
+        if begin.staged || self.tier().fits(begin.object.namespace, Record::cost_at_least(size)) {
+            return Ok(());
+        }
+        Err(StorageError::Overloaded(format!("{size} bytes do not fit what a member of the shard has")))
+    }
+
+    /// Holds a version, then acknowledges. From here on this member may serve it. Under the key's lock, so that of two
+    /// versions the one that comes second finds what became of the first.
     async fn apply(
         &self,
         begin: ReplicateBegin,
@@ -64,12 +95,13 @@ impl StorageNode {
             return Err(StorageError::DigestMismatch);
         }
         let version = commit.version;
+        let _lock = self.key_lock(&begin.object).lock().await;
         {
             let mut core = self.shard(begin.shard).lock();
             // The epoch may have changed while the body arrived: a lower one is rejected to the last moment.
             core.check_replicate(begin.epoch, begin.from)
                 .map_err(|r| refused(&core, r, self.map_version()))?;
-            if core.is_late_duplicate(version) {
+            if core.is_late_duplicate(version) || core.is_superseded(&begin.object, version) {
                 return Ok(version);
             }
             core.hear_clean(begin.epoch, commit.clean_seq);
@@ -96,28 +128,26 @@ impl StorageNode {
         if commit.tombstone {
             self.arrivals().cut_followers(&record.object);
         }
-        match self.tier().insert(record).await {
-            Ok(Inserted::Applied(_) | Inserted::Stale) => {
-                arrival.committed();
-                self.metrics().replicated.inc();
-                Ok(version)
-            }
+        if begin.staged {
+            self.keep(&record).await.map_err(|error| StorageError::Unavailable(error.to_string()))?;
+        } else {
+            self.keep_if_it_fits(&record).await?;
+        }
+        self.shard(begin.shard).lock().remember(&record.object, version);
+        arrival.committed();
+        self.metrics().replicated.inc();
+        Ok(version)
+    }
+
+    /// The head hears first that there is no room, and takes note of it, before it sends the version as one that must
+    /// be taken.
+    async fn keep_if_it_fits(&self, record: &Arc<Record>) -> Result<(), StorageError> {
+        match self.tier().insert(record.clone()).await {
+            Ok(Inserted::Applied(_) | Inserted::Stale) => Ok(()),
             Ok(Inserted::DoesNotFit) => {
                 Err(StorageError::Overloaded("the object does not fit this member".into()))
             }
             Err(error) => Err(StorageError::Unavailable(error.to_string())),
         }
-    }
-}
-
-/// A replicated version on its way into the store.
-struct Applying<'a> {
-    node: &'a StorageNode,
-    shard: ShardId,
-}
-
-impl Drop for Applying<'_> {
-    fn drop(&mut self) {
-        self.node.shard(self.shard).lock().applied();
     }
 }

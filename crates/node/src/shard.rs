@@ -4,18 +4,24 @@
 //! (CRAQ, USENIX ATC'09). No clock, no socket, no lock: events in, decisions out.
 
 use headwater_meta::{ShardChange, ShardEntry};
-use headwater_types::{Epoch, Member, NodeId, ObjectId, RequestId, ShardId, Version, ZoneName};
+use headwater_types::{Epoch, Member, NamespaceId, NodeId, ObjectId, RequestId, ShardId, Version, ZoneName};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::commit::Staged;
+use recent::Recent;
+
+/// Versions that a head gives beyond its oldest staged one: with more, writes wait. Bounds what is staged, and what the
+/// other members must remember.
+pub const VERSIONS_AHEAD_MAX: u64 = 4096;
 
 /// One member's view of one shard.
 ///
 /// # To ensure correctness
 /// - Versions are given in order of staging and never twice: a new process is a new member and gets a new epoch.
-/// - A staged version is never dropped; it leaves by [`ShardCore::clean`] only, once every member of the *current*
-///   epoch has acknowledged it.
+/// - A staged version is never dropped by a member in sync; it leaves by [`ShardCore::clean_up_to`] only, once every
+///   member of the *current* epoch has acknowledged it or a newer one of its key. A member that is in sync no more
+///   gives up what it had staged: it can hand nothing over, and must discard it before it joins again.
 /// - A key with a staged version is dirty: its head neither answers the version before it nor the staged one.
 #[derive(Debug)]
 pub struct ShardCore {
@@ -26,7 +32,8 @@ pub struct ShardCore {
     staged: BTreeMap<Version, Arc<Staged>>,
     dirty: HashMap<ObjectId, Vec<Version>>,
     heard_clean: u64,
-    /// Replicated versions that are on their way into the store.
+    recent: Recent,
+    /// Versions that are on their way into the store.
     applying: usize,
     /// What holds for the installed epoch only.
     now: InEpoch,
@@ -67,6 +74,8 @@ pub enum Refusal {
     NotInSync,
     /// The head's role is being handed over.
     HandingOver,
+    /// Too many versions were given since the oldest one that is still staged.
+    TooFarAhead,
 }
 
 impl ShardCore {
@@ -80,6 +89,7 @@ impl ShardCore {
             staged: BTreeMap::new(),
             dirty: HashMap::new(),
             heard_clean: 0,
+            recent: Recent::default(),
             applying: 0,
             now: InEpoch::default(),
         }
@@ -105,12 +115,25 @@ impl ShardCore {
     pub fn install(&mut self, entry: Arc<ShardEntry>, map_version: u64) -> bool {
         let newer = entry.epoch > self.epoch();
         if newer {
+            if self.must_discard(&entry) {
+                self.recent = Recent::default();
+            }
+            if !entry.serves(self.me) {
+                self.give_up();
+            }
             self.entry = Some(entry);
             self.next_seq = 1;
             self.heard_clean = 0;
             self.now = InEpoch { map_version, ..InEpoch::default() };
         }
         newer
+    }
+
+    fn give_up(&mut self) {
+        self.dirty.clear();
+        for staged in std::mem::take(&mut self.staged).into_values() {
+            staged.give_up();
+        }
     }
 
     /// Whether this member must throw away what it has of the shard before it installs `entry`: it joins as syncing and
@@ -127,12 +150,12 @@ impl ShardCore {
             && !self.entry.as_ref().is_some_and(followed)
     }
 
-    /// Whether a replicated version is on its way into the store.
+    /// Whether a version is on its way into the store.
     pub fn is_applying(&self) -> bool {
         self.applying > 0
     }
 
-    /// A replicated version that was checked goes into the store now. [`ShardCore::applied`] must follow.
+    /// A version that was checked goes into the store now. [`ShardCore::applied`] must follow.
     pub fn apply(&mut self) {
         self.applying += 1;
     }
@@ -179,6 +202,9 @@ impl ShardCore {
         if self.now.frozen {
             return Err(Refusal::HandingOver);
         }
+        if self.next_seq - 1 - self.clean_seq() >= VERSIONS_AHEAD_MAX {
+            return Err(Refusal::TooFarAhead);
+        }
         let version = Version { epoch, seq: self.next_seq };
         self.next_seq += 1;
         Ok(version)
@@ -205,6 +231,26 @@ impl ShardCore {
             .find(|s| s.record.request_ids.first() == Some(&request))
     }
 
+    /// The newest staged version of each key of a namespace that begins with `prefix` and is after `after`.
+    pub fn staged_in<'a>(
+        &'a self,
+        namespace: NamespaceId,
+        prefix: &'a str,
+        after: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a Arc<Staged>> {
+        let listed = move |object: &ObjectId| {
+            let key = object.key.as_str();
+            object.namespace == namespace && key.starts_with(prefix) && after.is_none_or(|after| key > after)
+        };
+        let keys = self.dirty.iter().filter(move |(object, _)| listed(object));
+        keys.filter_map(|(_, versions)| self.staged.get(versions.last()?))
+    }
+
+    /// Whether a version is still staged.
+    pub fn is_staged(&self, version: Version) -> bool {
+        self.staged.contains_key(&version)
+    }
+
     /// Whether the key has a staged version.
     pub fn is_dirty(&self, object: &ObjectId) -> bool {
         !self.dirty.is_empty() && self.dirty.contains_key(object)
@@ -216,8 +262,18 @@ impl ShardCore {
         writers.filter(|m| *m != self.me && !acked.contains(m)).collect()
     }
 
-    /// Takes a version off the staged ones, once it is on every member and in the store.
-    pub fn clean(&mut self, version: Version) {
+    /// Takes a version off the staged ones, once it is on every member and in the store, and with it every older one of
+    /// its key: no member shows those any more, so none needs them. Returns what was staged.
+    pub fn clean_up_to(&mut self, object: &ObjectId, version: Version) -> Vec<Arc<Staged>> {
+        let versions = self.dirty.get(object).into_iter().flatten().copied();
+        let done: Vec<Version> = versions.filter(|v| *v <= version).collect();
+        let staged = done.iter().filter_map(|v| self.staged.get(v).cloned()).collect();
+        done.into_iter().for_each(|v| self.clean(v));
+        staged
+    }
+
+    /// Takes one version off the staged ones.
+    fn clean(&mut self, version: Version) {
         if let Some(staged) = self.staged.remove(&version)
             && let Some(versions) = self.dirty.get_mut(&staged.record.object)
         {
@@ -228,11 +284,13 @@ impl ShardCore {
         }
     }
 
-    /// Every version of the current epoch up to this seq is on all members.
+    /// Every version of the current epoch up to this seq is on all members; above 0, so is every one of earlier epochs.
     pub fn clean_seq(&self) -> u64 {
-        let epoch = self.epoch();
-        let oldest = self.staged.keys().find(|v| v.epoch == epoch);
-        oldest.map_or(self.next_seq, |v| v.seq) - 1
+        match self.staged.keys().next() {
+            Some(oldest) if oldest.epoch < self.epoch() => 0,
+            Some(oldest) => oldest.seq - 1,
+            None => self.next_seq - 1,
+        }
     }
 
     /// Number of staged versions.
@@ -244,7 +302,21 @@ impl ShardCore {
     pub fn hear_clean(&mut self, epoch: Epoch, clean_seq: u64) {
         if epoch == self.epoch() {
             self.heard_clean = self.heard_clean.max(clean_seq);
+            if self.heard_clean > 0 {
+                self.recent.forget_up_to(Version { epoch, seq: self.heard_clean });
+            }
         }
+    }
+
+    /// A replicated version is in the store, or counts as evicted.
+    pub fn remember(&mut self, object: &ObjectId, version: Version) {
+        self.recent.note(object, version);
+    }
+
+    /// Whether a newer version of the key was here: an older one is acknowledged and not applied, as the newer one may
+    /// have left the store since, and would not hide it.
+    pub fn is_superseded(&self, object: &ObjectId, version: Version) -> bool {
+        self.recent.has_newer(object, version)
     }
 
     /// Whether a replicated version is a late duplicate: at or below what the head of its epoch called clean. It is
@@ -255,5 +327,6 @@ impl ShardCore {
 }
 
 mod moves;
+mod recent;
 #[cfg(test)]
 mod tests;

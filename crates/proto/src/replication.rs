@@ -14,6 +14,7 @@ use crate::error::StorageError;
 /// # To ensure correctness
 /// - A member rejects a call of a lower epoch than it has installed (`WrongEpoch`) and acknowledges only what it
 ///   holds: after `Ok`, the version is in its store or a newer one is.
+/// - What it acknowledges and has no room for it holds as an eviction does: absent, with nothing older in its place.
 /// - Nothing of a stream that closes without [`Replicate::Commit`] stays.
 /// - Repeating a call is harmless: versions order it.
 #[async_trait::async_trait]
@@ -71,6 +72,11 @@ pub struct ReplicateBegin {
     pub followable: bool,
     /// Time left for the acknowledgement once the commit is sent.
     pub remaining: Duration,
+    /// The size where it is known.
+    pub size: Option<u64>,
+    /// The head has given it its version. Until then a member refuses what it cannot hold (`Overloaded`), and the head
+    /// refuses the write in turn; from then on the member takes it, at worst as evicted at once.
+    pub staged: bool,
 }
 
 /// A piece of a replicated write.

@@ -108,6 +108,110 @@ fn staged_versions_outlive_an_epoch_and_new_ones_start_behind_it() {
 }
 
 #[test]
+fn a_newer_version_that_is_clean_takes_older_ones_of_its_key_with_it() {
+    let mut head = core(1, entry(1, 1, &[1, 2], &[]));
+    let versions: Vec<Version> = (0..4).map(|_| head.next_version(Epoch(1)).unwrap()).collect();
+    for (version, key) in versions.iter().zip(["a", "b", "a", "a"]) {
+        head.stage(staged(key, *version, version.seq.into()));
+    }
+    let done = head.clean_up_to(&object("a"), versions[2]);
+    let seqs: Vec<u64> = done.iter().map(|staged| staged.record.meta.version.seq).collect();
+    assert_eq!(seqs, [1, 3]);
+    assert!(!head.is_staged(versions[0]) && head.is_staged(versions[1]) && head.is_staged(versions[3]));
+    assert_eq!(head.newest_staged(&object("a")).unwrap().record.meta.version, versions[3]);
+    assert_eq!(head.clean_seq(), 1);
+    assert!(head.clean_up_to(&object("a"), versions[0]).is_empty(), "it is clean already");
+    assert_eq!(head.clean_up_to(&object("b"), versions[1]).len(), 1);
+    assert_eq!(head.clean_seq(), 3);
+}
+
+#[test]
+fn a_head_is_only_so_far_ahead_of_its_oldest_staged_version() {
+    let mut head = core(1, entry(1, 1, &[1, 2], &[]));
+    let first = head.next_version(Epoch(1)).unwrap();
+    head.stage(staged("a", first, 1));
+    for _ in 1..VERSIONS_AHEAD_MAX {
+        let version = head.next_version(Epoch(1)).unwrap();
+        head.stage(staged("b", version, 2));
+        head.clean_up_to(&object("b"), version);
+    }
+    assert_eq!(head.next_version(Epoch(1)), Err(Refusal::TooFarAhead));
+    head.clean_up_to(&object("a"), first);
+    assert!(head.next_version(Epoch(1)).is_ok());
+}
+
+#[test]
+fn a_member_remembers_what_it_applied_above_the_clean_mark_only() {
+    let v = |epoch, seq| Version { epoch: Epoch(epoch), seq };
+    let mut tail = core(2, entry(3, 1, &[1, 2], &[]));
+    tail.remember(&object("a"), v(3, 5));
+    tail.remember(&object("a"), v(3, 2));
+    tail.remember(&object("b"), v(3, 6));
+    assert!(tail.is_superseded(&object("a"), v(3, 4)) && tail.is_superseded(&object("a"), v(2, 9)));
+    assert!(!tail.is_superseded(&object("a"), v(3, 5)), "a repeated call is applied again");
+    assert!(!tail.is_superseded(&object("c"), v(3, 1)));
+    tail.hear_clean(Epoch(3), 5);
+    assert_eq!(tail.recent.len(), 1);
+    assert!(tail.is_late_duplicate(v(3, 4)), "the mark has taken its place");
+
+    // Over an epoch, until its head has nothing left of earlier ones.
+    assert!(tail.install(entry(4, 1, &[1, 2], &[]), 2));
+    tail.hear_clean(Epoch(4), 0);
+    assert!(tail.is_superseded(&object("b"), v(3, 1)));
+    tail.hear_clean(Epoch(4), 1);
+    assert_eq!(tail.recent.len(), 0);
+    tail.remember(&object("b"), v(4, 2));
+    assert!(tail.install(entry(6, 1, &[1], &[2]), 3));
+    assert_eq!(tail.recent.len(), 0, "it discards all that it has and begins again");
+}
+
+#[test]
+fn the_clean_mark_of_an_epoch_stays_at_0_while_older_ones_have_staged_versions() {
+    let mut head = core(1, entry(1, 1, &[1, 2], &[]));
+    let old = head.next_version(Epoch(1)).unwrap();
+    head.stage(staged("a", old, 1));
+    assert!(head.install(entry(2, 1, &[1, 2], &[]), 2));
+    let new = head.next_version(Epoch(2)).unwrap();
+    head.stage(staged("b", new, 2));
+    head.clean_up_to(&object("b"), new);
+    assert_eq!(head.clean_seq(), 0);
+    head.clean_up_to(&object("a"), old);
+    assert_eq!(head.clean_seq(), 1);
+}
+
+#[test]
+fn who_is_in_sync_no_more_gives_up_what_it_had_staged() {
+    for next in [entry(2, 2, &[2], &[]), entry(2, 2, &[2], &[1])] {
+        let mut head = core(1, entry(1, 1, &[1, 2], &[]));
+        let version = head.next_version(Epoch(1)).unwrap();
+        let given = staged("a", version, 1);
+        head.stage(given.clone());
+        assert!(head.install(next, 2));
+        assert!(given.is_given_up() && !head.is_dirty(&object("a")));
+        assert_eq!((head.staged_count(), head.clean_up_to(&object("a"), version).len()), (0, 0));
+    }
+}
+
+#[test]
+fn staged_keys_are_found_by_namespace_prefix_and_cursor() {
+    let mut head = core(1, entry(1, 1, &[1, 2], &[]));
+    for key in ["a/1", "a/1", "a/2", "b"] {
+        let version = head.next_version(Epoch(1)).unwrap();
+        head.stage(staged(key, version, 1));
+    }
+    let keys = |namespace, prefix, after| {
+        let found = head.staged_in(NamespaceId(namespace), prefix, after);
+        let mut keys: Vec<_> =
+            found.map(|s| (s.record.object.key.as_str().to_owned(), s.record.meta.version.seq)).collect();
+        keys.sort();
+        keys
+    };
+    assert_eq!(keys(1, "a/", None), [("a/1".into(), 2), ("a/2".into(), 3)]);
+    assert_eq!(keys(1, "", Some("a/1")), [("a/2".into(), 3), ("b".into(), 4)]);
+    assert!(keys(2, "", None).is_empty());
+}
+
+#[test]
 fn late_duplicates_are_those_at_or_below_the_clean_mark_of_this_epoch() {
     let mut tail = core(2, entry(3, 1, &[1, 2], &[]));
     let v = |epoch, seq| Version { epoch: Epoch(epoch), seq };

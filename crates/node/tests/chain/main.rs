@@ -2,13 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
+mod bounds;
+mod keeping;
 mod moves;
 mod pair;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use headwater_proto::{Follow, GetReply, ObjectBody, Preconditions, Storage, StorageError};
-use headwater_types::{Epoch, RequestId};
+use headwater_types::{Digest, Epoch, RequestId};
 use pair::{Pair, upload};
 use std::time::Duration;
 
@@ -262,4 +264,46 @@ async fn listings_come_from_members_in_sync() {
         let folded = node.list(pair.list_request("", true)).await.unwrap();
         assert_eq!(names(folded), ["a/", "b/"]);
     }
+}
+
+#[tokio::test]
+async fn a_listing_waits_for_what_is_staged_or_is_left_to_the_tail() {
+    let pair = Pair::start().await;
+    pair.put("a/k.ts", b"old").await.unwrap();
+    pair.put("b/k.ts", b"old").await.unwrap();
+    pair.hold_commits(true);
+    let put = pair.spawn_put("a/k.ts", b"new", RequestId(9), Duration::from_secs(5));
+    pair.until(|| pair.staged() == 1).await;
+    let list = |prefix: &str, after: Option<&str>| {
+        let mut request = pair.list_request(prefix, false);
+        (request.after, request.remaining) = (after.map(str::to_owned), Duration::from_millis(100));
+        let head = pair.head();
+        async move { head.list(request).await }
+    };
+    assert_eq!(
+        list("", None).await.unwrap_err(),
+        StorageError::AskTail,
+        "the tail may show the new one already"
+    );
+    assert_eq!(list("b/", None).await.unwrap().entries.len(), 1, "no listed key is dirty");
+    assert_eq!(list("", Some("a/k.ts")).await.unwrap().entries.len(), 1);
+    assert_eq!(pair.tail().list(pair.list_request("", false)).await.unwrap().entries.len(), 2);
+
+    let head = pair.head();
+    let request = pair.list_request("a/", false);
+    let waiting = tokio::spawn(async move { head.list(request).await });
+    pair.hold_commits(false);
+    put.await.unwrap().unwrap();
+    let listed = waiting.await.unwrap().unwrap();
+    assert_eq!(listed.entries[0].meta.as_ref().unwrap().digest, Digest::of(b"new"));
+}
+
+#[tokio::test]
+async fn a_syncing_member_refuses_listings() {
+    let mut pair = Pair::start().await;
+    pair.restart_tail().await;
+    pair.put("a/new.ts", b"new").await.unwrap();
+    let error = pair.tail().list(pair.list_request("", false)).await.unwrap_err();
+    assert!(matches!(error, StorageError::NotServing(_)), "{error:?}");
+    assert_eq!(pair.head().list(pair.list_request("", false)).await.unwrap().entries.len(), 1);
 }

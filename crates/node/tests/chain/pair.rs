@@ -9,7 +9,7 @@ use headwater_proto::{
     Preconditions, PutReply, PutRequest, Replicate, ReplicateBegin, Replication, ReplicationPieces,
     StopReads, Storage, StorageError, directory::Directory,
 };
-use headwater_store::{HotConfig, HotTier};
+use headwater_store::{Faulty, HotConfig, HotTier, faulty::Call};
 use headwater_types::{
     Attributes, Clock, Digest, DigestHasher, Epoch, Incarnation, MediaClass, Member, NamespaceId, NodeId,
     ObjectId, ObjectKey, RequestId, ShardId, SystemClock, Ttl, Version, ZoneName,
@@ -17,7 +17,10 @@ use headwater_types::{
 use prometheus_client::registry::Registry;
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::{sync::watch, task::JoinHandle};
@@ -31,8 +34,17 @@ pub struct Pair {
     clock: Arc<dyn Clock>,
     nodes: [Arc<StorageNode>; 2],
     tiers: [Arc<HotTier>; 2],
+    faults: [Arc<Faults>; 2],
+    inflight_bytes_max: u64,
     epoch: Epoch,
     next_request: Mutex<u128>,
+}
+
+/// What fails in a node's store.
+#[derive(Debug, Default)]
+pub struct Faults {
+    pub insert: AtomicBool,
+    pub get: AtomicBool,
 }
 
 /// The directory that both nodes use, and what is wrong with the link.
@@ -41,6 +53,8 @@ struct Link {
     nodes: Mutex<HashMap<NodeId, Arc<StorageNode>>>,
     cut: watch::Sender<bool>,
     commits_held: watch::Sender<bool>,
+    /// Commits of this sequence number are held.
+    seq_held: watch::Sender<Option<u64>>,
 }
 
 #[derive(Debug)]
@@ -77,12 +91,14 @@ impl Replication for Wire {
         begin: ReplicateBegin,
         pieces: ReplicationPieces,
     ) -> Result<Version, StorageError> {
-        let held = self.link.commits_held.clone();
+        let (held, seq_held) = (self.link.commits_held.clone(), self.link.seq_held.clone());
         let gated = pieces.then(move |piece| {
-            let mut held = held.subscribe();
+            let (mut held, mut seq_held) = (held.subscribe(), seq_held.subscribe());
             async move {
-                if matches!(piece, Replicate::Commit(_)) {
+                if let Replicate::Commit(commit) = &piece {
                     held.wait_for(|held| !held).await.unwrap();
+                    let seq = Some(commit.version.seq);
+                    seq_held.wait_for(|held| *held != seq).await.unwrap();
                 }
                 piece
             }
@@ -157,10 +173,16 @@ fn snapshot(version: u64, entry: ShardEntry, incarnations: [u64; 2]) -> WatchEve
 
 impl Pair {
     pub async fn start() -> Self {
+        Self::with([64 << 20; 2], 64 << 20).await
+    }
+
+    /// With these hot capacities and this much memory for bodies.
+    pub async fn with(capacities: [u64; 2], inflight_bytes_max: u64) -> Self {
         let link = Arc::new(Link {
             nodes: Mutex::default(),
             cut: watch::Sender::new(false),
             commits_held: watch::Sender::new(false),
+            seq_held: watch::Sender::new(None),
         });
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let cache = MetaCache::new();
@@ -172,14 +194,23 @@ impl Pair {
             retiring: vec![],
         };
         cache.apply(snapshot(1, entry, [1, 1]));
-        let start = |id| Self::start_node(&link, &cache, &clock, member(id, 1));
-        let ((head, head_tier), (tail, tail_tier)) = (start(1), start(2));
+        let faults: [Arc<Faults>; 2] = Default::default();
+        let tier =
+            |of: usize| Arc::new(HotTier::new(HotConfig::with_capacity(capacities[of]), clock.clone()));
+        let tiers = [tier(0), tier(1)];
+        let start = |of: usize| {
+            let store = (&tiers[of], &faults[of]);
+            Self::start_node(&link, &cache, &clock, member(of as u64 + 1, 1), store, inflight_bytes_max)
+        };
+        let nodes = [start(0), start(1)];
         let pair = Self {
             link,
             cache,
             clock,
-            nodes: [head, tail],
-            tiers: [head_tier, tail_tier],
+            nodes,
+            tiers,
+            faults,
+            inflight_bytes_max,
             epoch: Epoch(1),
             next_request: Mutex::new(1 << 64),
         };
@@ -192,16 +223,23 @@ impl Pair {
         cache: &Arc<MetaCache>,
         clock: &Arc<dyn Clock>,
         member: Member,
-    ) -> (Arc<StorageNode>, Arc<HotTier>) {
-        let tier = Arc::new(HotTier::new(HotConfig::with_capacity(64 << 20), clock.clone()));
+        (tier, faults): (&Arc<HotTier>, &Arc<Faults>),
+        inflight_bytes_max: u64,
+    ) -> Arc<StorageNode> {
+        let faults = faults.clone();
+        let tier = Faulty::new(tier.clone(), move |call| match call {
+            Call::Insert(_) => faults.insert.load(Ordering::SeqCst),
+            Call::Get(_) => faults.get.load(Ordering::SeqCst),
+            Call::List(_) | Call::Remove(..) => false,
+        });
         let config = NodeConfig {
             member,
             zone: zone(member.node.0),
             address: format!("node-{}", member.node),
-            inflight_bytes_max: 64 << 20,
+            inflight_bytes_max,
         };
         let deps = NodeDeps {
-            tier: tier.clone(),
+            tier: Arc::new(tier),
             cache: cache.clone(),
             directory: Arc::new(LinkDirectory(link.clone())),
             clock: clock.clone(),
@@ -209,24 +247,39 @@ impl Pair {
         };
         let node = StorageNode::start(config, deps);
         link.nodes.lock().unwrap().insert(member.node, node.clone());
-        (node, tier)
+        node
     }
 
     /// The tail's process is replaced by a new one with empty memory; the map takes it in as syncing.
     pub async fn restart_tail(&mut self) {
         self.nodes[1].stop(Duration::from_secs(1)).await;
-        let (node, tier) = Self::start_node(&self.link, &self.cache, &self.clock, member(2, 2));
-        (self.nodes[1], self.tiers[1]) = (node, tier);
-        self.epoch = Epoch(2);
+        self.tiers[1] = Arc::new(HotTier::new(HotConfig::with_capacity(64 << 20), self.clock.clone()));
+        let store = (&self.tiers[1], &self.faults[1]);
+        let node = Self::start_node(
+            &self.link,
+            &self.cache,
+            &self.clock,
+            member(2, 2),
+            store,
+            self.inflight_bytes_max,
+        );
+        self.nodes[1] = node;
+        self.reconfigure([1, 2], 1, &[1], &[2]).await;
+    }
+
+    /// The next configuration of every shard, installed by both nodes.
+    pub async fn reconfigure(&mut self, incarnations: [u64; 2], head: u64, insync: &[u64], syncing: &[u64]) {
+        let of = |id: &u64| member(*id, incarnations[*id as usize - 1]);
+        self.epoch = self.epoch.next();
         let entry = ShardEntry {
-            epoch: Epoch(2),
-            head: member(1, 1),
-            insync: vec![member(1, 1)],
-            syncing: vec![member(2, 2)],
+            epoch: self.epoch,
+            head: of(&head),
+            insync: insync.iter().map(of).collect(),
+            syncing: syncing.iter().map(of).collect(),
             retiring: vec![],
         };
-        self.cache.apply(snapshot(2, entry, [1, 2]));
-        self.until(|| self.nodes[0].is_at(Epoch(2)) && self.nodes[1].is_at(Epoch(2))).await;
+        self.cache.apply(snapshot(self.epoch.0, entry, incarnations));
+        self.until(|| self.nodes.iter().all(|node| node.is_at(self.epoch))).await;
     }
 
     pub fn head(&self) -> NodeService {
@@ -235,12 +288,26 @@ impl Pair {
     pub fn tail(&self) -> NodeService {
         NodeService(self.nodes[1].clone())
     }
+    /// Head and tail.
+    pub fn services(&self) -> [NodeService; 2] {
+        [self.head(), self.tail()]
+    }
+    pub fn tiers(&self) -> &[Arc<HotTier>; 2] {
+        &self.tiers
+    }
+    /// What fails in the stores of head and tail.
+    pub fn faults(&self) -> &[Arc<Faults>; 2] {
+        &self.faults
+    }
     pub fn tail_records(&self) -> u64 {
         self.tiers[1].stats().records()
     }
 
     pub fn hold_commits(&self, held: bool) {
         self.link.commits_held.send_replace(held);
+    }
+    pub fn hold_seq(&self, seq: Option<u64>) {
+        self.link.seq_held.send_replace(seq);
     }
     pub fn cut_link(&self, cut: bool) {
         self.link.cut.send_replace(cut);
@@ -252,6 +319,10 @@ impl Pair {
     pub fn staged(&self) -> i64 {
         self.nodes[0].refresh_gauges();
         self.nodes[0].metrics().dirty.get()
+    }
+    pub fn inflight(&self) -> i64 {
+        self.nodes[0].refresh_gauges();
+        self.nodes[0].metrics().inflight_bytes.get()
     }
     pub fn is_idle(&self) -> bool {
         self.nodes.iter().all(|node| {
@@ -290,13 +361,13 @@ impl Pair {
         tokio::time::timeout(Duration::from_secs(5), wait).await.expect("the call did not succeed in 5 s");
     }
 
-    fn shard(&self) -> ShardId {
+    pub fn shard(&self) -> ShardId {
         ShardId::new(5).unwrap()
     }
-    fn object(&self, key: &str) -> ObjectId {
+    pub fn object(&self, key: &str) -> ObjectId {
         ObjectId { namespace: NamespaceId(1), key: ObjectKey::parse(key).unwrap() }
     }
-    fn request_id(&self) -> RequestId {
+    pub fn request_id(&self) -> RequestId {
         let mut next = self.next_request.lock().unwrap();
         *next += 1;
         RequestId(*next)
@@ -320,7 +391,11 @@ impl Pair {
     }
 
     pub async fn put(&self, key: &str, body: &'static [u8]) -> Result<PutReply, StorageError> {
-        self.head().put(self.put_request(key, self.request_id()), upload(&[body], true)).await
+        self.put_as(self.put_request(key, self.request_id()), body).await
+    }
+
+    pub async fn put_as(&self, request: PutRequest, body: &'static [u8]) -> Result<PutReply, StorageError> {
+        self.head().put(request, upload(&[body], true)).await
     }
 
     pub fn spawn_put(&self, key: &str, body: &'static [u8], id: RequestId, remaining: Duration) -> PutTask {
@@ -331,10 +406,14 @@ impl Pair {
     }
 
     pub fn open_put(&self, key: &str, id: RequestId) -> (Sender, PutTask) {
+        self.open(self.put_request(key, id))
+    }
+
+    pub fn open(&self, request: PutRequest) -> (Sender, PutTask) {
         let (pieces, receiver) = tokio::sync::mpsc::channel(1);
         let body =
             stream::unfold(receiver, |mut r| async move { r.recv().await.map(|piece| (piece, r)) }).boxed();
-        let (request, head) = (self.put_request(key, id), self.head());
+        let head = self.head();
         let task = tokio::spawn(async move { head.put(request, body).await });
         (Sender { pieces, hasher: Mutex::new((DigestHasher::new(), 0)) }, task)
     }

@@ -28,6 +28,8 @@ impl TryFrom<v1::ReplicateBegin> for ReplicateBegin {
             ttl: Ttl::from_secs(wire.ttl_seconds).map_err(|e| wrong("begin.ttl_seconds", e))?,
             followable: wire.followable,
             remaining: remaining(wire.remaining_ms),
+            size: wire.size,
+            staged: wire.staged,
         })
     }
 }
@@ -46,6 +48,8 @@ impl From<ReplicateBegin> for v1::ReplicateBegin {
             ttl_seconds: begin.ttl.as_secs(),
             followable: begin.followable,
             remaining_ms: to_millis(begin.remaining),
+            size: begin.size,
+            staged: begin.staged,
         }
     }
 }

@@ -115,7 +115,8 @@ proptest! {
         let o = object.clone();
         round_trip::<DeleteRequest, v1::DeleteRequest>(DeleteRequest { shard, epoch, object: o, request_id, remaining });
         round_trip::<ReplicateBegin, v1::ReplicateBegin>(ReplicateBegin {
-            shard, epoch, object, request_id, class, attributes, ttl, followable: flags.1, remaining, ..begin("x")
+            shard, epoch, object, request_id, class, attributes, ttl, followable: flags.1, remaining,
+            size: flags.0.then_some(7), staged: flags.1, ..begin("x")
         });
         round_trip::<ListRequest, v1::ListRequest>(ListRequest {
             shards: vec![(shard, epoch)], fold: flags.0, after: flags.1.then(|| "z".into()), limit: 1000, ..list("p/")

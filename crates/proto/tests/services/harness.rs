@@ -170,6 +170,8 @@ pub fn begin(key: &str) -> ReplicateBegin {
         ttl: Ttl::from_secs(60).unwrap(),
         followable: false,
         remaining: Duration::from_secs(10),
+        size: None,
+        staged: false,
     }
 }
 
