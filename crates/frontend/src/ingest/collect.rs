@@ -127,12 +127,22 @@ impl Collector {
         }
     }
 
-    /// Shows what is in the buffer; the rest of it is filled on.
+    /// Shows what is in the buffer; the rest of it is filled on. A piece keeps its whole buffer, and where the length
+    /// is unknown nobody can say that more will come: one that leaves much of it empty is copied out.
     fn publish(&mut self) {
-        if !self.buffer.is_empty() {
-            self.pieces += 1;
-            self.upload.push(self.buffer.split().freeze());
+        if self.buffer.is_empty() {
+            return;
         }
+        self.pieces += 1;
+        let is_filled = self.buffer.len() >= self.buffer.capacity() / 8 * 7;
+        if is_filled || self.limits.declared.is_some() {
+            self.upload.push(self.buffer.split().freeze());
+        } else {
+            self.allocated += self.buffer.len() as u64;
+            self.upload.push(Bytes::copy_from_slice(&self.buffer));
+            self.buffer.clear();
+        }
+        self.upload.cover(self.held());
     }
 
     fn finish(mut self, now: Duration) -> Result<u64, Problem> {

@@ -67,6 +67,30 @@ async fn limits_at_and_one_past() {
 }
 
 #[tokio::test]
+async fn pieces_keep_no_more_memory_than_they_show() {
+    for (pieces, size) in [(1, 300), (3, 100), (2, 10_000), (40, 12_345), (2, 300_000), (1000, 16)] {
+        let body = vec![Bytes::from(vec![7; size]); pieces];
+        let collected = collect(body, None, 1 << 20).await;
+        let chunks = collected.pieces.into_iter().filter_map(|piece| match piece {
+            BodyPiece::Chunk(chunk) => Some(chunk),
+            BodyPiece::End(_) => None,
+        });
+        // As a node keeps it. Parts of one buffer follow one another in memory: the last of them shows how much it has.
+        let kept = headwater_types::Chunks::compact(chunks.collect());
+        let mut kept: Vec<Bytes> = kept.as_slice().to_vec();
+        let mut held = 0;
+        while let Some(piece) = kept.pop() {
+            held += match piece.try_into_mut() {
+                Ok(whole) => whole.capacity(),
+                Err(shared) => shared.len(),
+            };
+        }
+        let size = pieces * size;
+        assert!(held >= size && held <= size + size / 7, "{held} bytes are held for {size}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_trickles_in_takes_bounded_memory() {
     let count = 3 * PROMPT_PIECES_MAX;
     let collected = collect(vec![Bytes::from_static(b"x"); count], None, 1 << 20).await;
