@@ -1,9 +1,9 @@
 //! What is told of a request once its answer has been sent or given up: metrics, and a line of the access log.
 
-use headwater_telemetry::redact_query;
+use headwater_telemetry::{redact_query, redact_text};
 use headwater_types::{ErrorCode, KeyId, ObjectKey, RequestId, UnixMillis, rfc3339, signing::SigningKeyId};
 use http::{header, request};
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::Duration};
 
 use crate::{
     authorize::Grant,
@@ -30,7 +30,8 @@ impl RequestLine {
         Self {
             method: parts.method.as_str().to_owned(),
             query: shortened(&redact_query(parts.uri.query().unwrap_or(""))),
-            user_agent: user_agent.map(|value| shortened(&String::from_utf8_lossy(value.as_bytes()))),
+            user_agent: user_agent
+                .map(|value| shortened(&redact_text(&String::from_utf8_lossy(value.as_bytes())))),
             peer: connection.peer,
         }
     }
@@ -72,7 +73,7 @@ struct Line<'a> {
     /// The signing key of a viewer token or a signed URL.
     kid: Option<&'a SigningKeyId>,
     namespace: &'a str,
-    key: Option<&'a ObjectKey>,
+    key: Option<Cow<'a, str>>,
     method: &'a str,
     query: &'a str,
     status: u16,
@@ -117,7 +118,8 @@ impl Completion {
             key_id,
             kid,
             namespace: &self.labels.namespace,
-            key: logged.key.as_ref(),
+            // Players make names of whole URIs, with the `?` escaped.
+            key: logged.key.as_ref().map(|key| redact_text(key.as_str())),
             method: &logged.request.method,
             query: &logged.request.query,
             status: self.labels.status,

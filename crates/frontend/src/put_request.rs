@@ -16,7 +16,8 @@ use crate::{
     query::Query,
 };
 
-const USER_META_PREFIX: &str = "x-headwater-meta-";
+/// What the names of headers begin with that are stored with an object.
+pub(crate) const USER_META_PREFIX: &str = "x-headwater-meta-";
 
 /// A PUT without its body.
 pub(crate) struct PutPlan {
@@ -80,8 +81,11 @@ fn framing(parts: &request::Parts) -> Result<Option<u64>, Problem> {
 /// The request's TTL, else the first matching rule's, else the namespace's default.
 fn ttl(query: Query<'_>, settings: &NamespaceSettings, key: &ObjectKey) -> Result<Ttl, Problem> {
     match query.first("ttl_seconds") {
-        Some(text) => Ttl::parse(text, settings.max_ttl)
-            .map_err(|error| Problem::new(ErrorCode::InvalidTtl, error.to_string())),
+        Some(text) => Ttl::parse(text, settings.max_ttl).map_err(|_| {
+            // What was given is not repeated: a misplaced credential may be in it.
+            let max = settings.max_ttl.as_secs();
+            Problem::new(ErrorCode::InvalidTtl, format!("ttl_seconds must be a whole number from 1 to {max}"))
+        }),
         None => {
             let ttl = first_match(&settings.ttl_rules, key).copied().unwrap_or(settings.default_ttl);
             Ok(ttl.min(settings.max_ttl))

@@ -6,6 +6,8 @@ use crate::{problem::Problem, query::Query};
 
 /// The path below which all objects are.
 const ROOT: &str = "/cache/";
+const NAMESPACE_RULE: &str =
+    "a namespace is 1 to 63 of a-z, 0-9, '_' and '-', beginning and ending with a letter or digit";
 
 /// What a request is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +28,8 @@ pub(crate) fn split(path: &str) -> Result<(&str, Option<&str>), Problem> {
         Some((name, key)) => (name, Some(key)),
         None => (rest, None),
     };
-    NamespaceName::check(name).map_err(|e| Problem::new(ErrorCode::InvalidNamespace, e.to_string()))?;
+    // What was given is not repeated: a misplaced credential may be in it.
+    NamespaceName::check(name).map_err(|_| Problem::new(ErrorCode::InvalidNamespace, NAMESPACE_RULE))?;
     Ok((name, key))
 }
 

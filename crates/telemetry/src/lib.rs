@@ -16,7 +16,7 @@ pub use config::{LogConfig, LogFormat, Service};
 pub use init::{TelemetryError, TelemetryGuard, init};
 pub use metrics::{LATENCY_BUCKETS, MetricsRegistry};
 pub use readiness::{Condition, ConditionState, Readiness, ReadinessReport};
-pub use redact::redact_query;
+pub use redact::{redact_query, redact_text};
 pub use trace_context::REQUEST_TARGET;
 
 /// The version of this build, as `/version`, the build metric and exported traces show it.

@@ -1,4 +1,4 @@
-//! Takes credentials out of query strings before they are logged.
+//! Takes credentials out of query strings, names and other texts before they are logged.
 //!
 //! It errs on the side of hiding: a value that merely resembles a credential is hidden too.
 
@@ -31,6 +31,20 @@ pub fn redact_query(query: &str) -> Cow<'_, str> {
     let pairs: Vec<Cow<'_, str>> =
         query.split('&').map(|pair| redact_pair(pair).map_or(Cow::Borrowed(pair), Cow::Owned)).collect();
     Cow::Owned(pairs.join("&"))
+}
+
+/// A text that is no query string, such as the name of an object. A credential in it hides all of it, except that of a
+/// `?` and what follows only the query is hidden, as by [`redact_query`].
+pub fn redact_text(text: &str) -> Cow<'_, str> {
+    if !holds_credential(&plain(text)) {
+        return Cow::Borrowed(text);
+    }
+    match text.split_once('?') {
+        Some((path, query)) if !holds_credential(&plain(path)) => {
+            Cow::Owned(format!("{path}?{}", redact_query(query)))
+        }
+        _ => Cow::Borrowed(REDACTED),
+    }
 }
 
 /// What `pair` is replaced by, if it has to be.

@@ -19,6 +19,8 @@ async fn a_line_for_each_answer_and_no_secret() {
     let uri = format!("/cache/live/absent.ts?token={}&x=1", bench.reader);
     bench.send(Request::get(uri).body(Body::empty()).unwrap()).await;
     let secrets = send_signed(&bench).await;
+    let name = format!("p.m3u8%3Ftoken%3D{}", bench.reader);
+    bench.get(&name, &[("user-agent", &format!("player/1 (?token={})", bench.reader))]).await;
     log.shutdown();
 
     let text = std::fs::read_to_string(&path).unwrap();
@@ -29,7 +31,9 @@ async fn a_line_for_each_answer_and_no_secret() {
         assert!(secret.len() > 20 && !text.contains(secret), "{secret} is in the log");
     }
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.len(), 5);
+    assert_eq!(lines.len(), 6);
+    assert_eq!(lines[5]["key"], "p.m3u8?token=REDACTED");
+    assert_eq!(lines[5]["user_agent"], "player/1 (?token=REDACTED");
     assert_eq!(lines[1]["kid"], Value::Null);
     let kid = Value::from(bench.signing_key().id.to_string());
     for line in &lines[2..4] {

@@ -26,6 +26,26 @@ fn hides_credentials_and_nothing_else() {
     assert!(matches!(redact_query("list&limit=10"), Cow::Borrowed(_)), "copied without need");
 }
 
+#[test]
+fn names_lose_their_credentials_and_nothing_else() {
+    let key = ApiKey::generate(&SeededRng::new(5)).reveal();
+    for (text, expected) in [
+        ("a/v_1.ts".to_owned(), "a/v_1.ts"),
+        ("p.m3u8?token=SECRET".to_owned(), "p.m3u8?token=REDACTED"),
+        ("p.m3u8?x=1&TOKEN=SECRET&y=2".to_owned(), "p.m3u8?x=1&TOKEN=REDACTED&y=2"),
+        (format!("p.m3u8?{key}"), "p.m3u8?REDACTED"),
+        (format!("p.m3u8?a&{key}?b"), "p.m3u8?a&REDACTED"),
+        ("token=SECRET/p.m3u8".to_owned(), "REDACTED"),
+        ("a/token=SECRET?b".to_owned(), "REDACTED"),
+        (format!("a/{key}.ts"), "REDACTED"),
+        ("hwv1.e30.c2ln/a.ts".to_owned(), "REDACTED"),
+        ("tok?en=SECRET".to_owned(), "tok?en=SECRET"),
+        ("hwv1?.e30".to_owned(), "hwv1?.e30"),
+    ] {
+        assert_eq!(redact_text(&text), expected, "{text}");
+    }
+}
+
 /// Each character of `name` as it is, in the other case, or percent-encoded, as `choices` says.
 fn disguise(name: &str, choices: &[u8]) -> String {
     let disguised = name.bytes().zip(choices.iter().cycle()).map(|(byte, choice)| match choice % 3 {
@@ -52,7 +72,7 @@ proptest! {
     ) {
         let pair = format!("{}={secret}", disguise(name, &choices));
         let query = [before, vec![pair], after].concat().join("&");
-        let redacted = redact_query(&query);
+        let redacted = [redact_query(&query), redact_text(&format!("a/b.m3u8?{query}"))].join(" ");
         for digits in secret.split(|c: char| !c.is_ascii_digit()) {
             prop_assert!(!survives(digits, &redacted), "{query} became {redacted}");
         }
@@ -72,13 +92,14 @@ proptest! {
             presented = presented.replace('%', "%25").replace('_', "%5F");
         }
         let query = format!("a=b&{before}{presented}{after}&c=d");
-        let redacted = redact_query(&query);
+        let redacted = [redact_query(&query), redact_text(&query)].join(" ");
         prop_assert!(!redacted.contains(&key[3..15]) && !redacted.contains(&key[16..]), "{query} became {redacted}");
     }
 
     #[test]
     fn any_text_is_taken_and_harmless_text_kept(query in "\\PC{0,64}", harmless in "([a-s]{0,6}=[a-s]{0,6}&){0,4}") {
         redact_query(&query);
+        redact_text(&query);
         prop_assert_eq!(redact_query(&harmless), harmless.as_str());
     }
 }
