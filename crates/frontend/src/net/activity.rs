@@ -13,7 +13,6 @@ use std::{sync::Arc, time::Duration};
 #[derive(Debug)]
 pub(super) struct Activity {
     clock: Arc<dyn Clock>,
-    protocol: Protocol,
     header: Duration,
     idle: Duration,
     write_stall: Duration,
@@ -24,6 +23,8 @@ pub(super) struct Activity {
 struct State {
     phase: Phase,
     in_flight: usize,
+    /// Over HTTP/2, where other streams go on meanwhile: since when a header block is arriving.
+    header_since: Option<Duration>,
     /// Since when the peer has taken nothing of what waits to be written.
     stalled_since: Option<Duration>,
     /// No further request will be taken.
@@ -35,7 +36,7 @@ struct State {
 /// By the monotonic clock, since when.
 #[derive(Debug, Clone, Copy)]
 enum Phase {
-    /// A header block is arriving.
+    /// A header block is arriving, over HTTP/1.
     Header(Duration),
     /// Waits for a request.
     Idle(Duration),
@@ -54,13 +55,14 @@ impl Activity {
         };
         Self {
             clock,
-            protocol,
             header: config.header_read_timeout + COARSE_LAG_MAX,
             idle: config.keep_alive_idle + COARSE_LAG_MAX,
             write_stall: config.write_stall_timeout + COARSE_LAG_MAX,
             state: Mutex::new(State {
                 phase,
                 in_flight: 0,
+                // Its preface is to be whole as soon as a header block.
+                header_since: (protocol == Protocol::Http2).then_some(now),
                 stalled_since: None,
                 closing: false,
                 peer_done: false,
@@ -68,17 +70,27 @@ impl Activity {
         }
     }
 
-    /// Bytes came. Whether they belong to a header block, over HTTP/1.
-    pub(super) fn received(&self) -> bool {
+    /// The time, for what is timed with it.
+    pub(super) fn now(&self) -> Duration {
+        self.clock.coarse_monotonic()
+    }
+
+    /// Bytes of a header block came, over HTTP/1.
+    pub(super) fn received_head(&self) {
         let mut state = self.state.lock();
-        match (state.phase, self.protocol) {
-            (Phase::Busy, _) | (_, Protocol::Http2) => false,
-            (Phase::Header(_), Protocol::Http1) => true,
-            (Phase::Idle(_), Protocol::Http1) => {
-                state.phase = Phase::Header(self.clock.coarse_monotonic());
-                true
-            }
+        if let Phase::Idle(_) = state.phase {
+            state.phase = Phase::Header(self.clock.coarse_monotonic());
         }
+    }
+
+    /// A header block is arriving, over HTTP/2.
+    pub(super) fn header_begins(&self) {
+        self.state.lock().header_since = Some(self.clock.coarse_monotonic());
+    }
+
+    /// It is whole.
+    pub(super) fn header_ended(&self) {
+        self.state.lock().header_since = None;
     }
 
     /// The peer takes no more for now.
@@ -146,25 +158,33 @@ impl Activity {
         }
     }
 
+    /// The deadline that passes first.
     fn deadline(&self) -> Option<(Deadline, Duration)> {
         let state = self.state.lock();
-        if let Some(since) = state.stalled_since {
-            return Some((Deadline::Write, since + self.write_stall));
-        }
-        match state.phase {
-            Phase::Header(since) => Some((Deadline::Header, since + self.header)),
-            Phase::Idle(since) => {
+        let header = state.header_since.map(|since| (Deadline::Header, since + self.header));
+        let other = match (state.stalled_since, state.phase) {
+            (Some(since), _) => Some((Deadline::Write, since + self.write_stall)),
+            (None, Phase::Header(since)) => Some((Deadline::Header, since + self.header)),
+            (None, Phase::Idle(since)) => {
                 let limit = if state.closing { self.header.min(self.idle) } else { self.idle };
                 Some((Deadline::Idle, since + limit))
             }
-            Phase::Busy => None,
-        }
+            (None, Phase::Busy) => None,
+        };
+        header.into_iter().chain(other).min_by_key(|(_, at)| *at)
     }
 }
 
 /// A request in flight.
 #[derive(Debug)]
 pub(super) struct InFlight(Arc<Activity>);
+
+impl InFlight {
+    /// The time, for what is timed with the connection.
+    pub(super) fn now(&self) -> Duration {
+        self.0.now()
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
@@ -192,12 +212,13 @@ mod tests {
         assert_eq!(due(&activity), Some((Deadline::Header, 10)));
         // More of the header does not put the deadline off.
         clock.advance(Duration::from_secs(5));
-        assert!(activity.received());
+        activity.received_head();
         assert_eq!(due(&activity), Some((Deadline::Header, 10)));
 
         let request = activity.request_begins();
         assert_eq!(due(&activity), None);
-        assert!(!activity.received());
+        activity.received_head();
+        assert_eq!(due(&activity), None);
         activity.write_stalled();
         assert_eq!(due(&activity), Some((Deadline::Write, 65)));
 
@@ -210,15 +231,31 @@ mod tests {
     }
 
     #[test]
-    fn over_http2_input_is_no_header_and_the_last_stream_begins_the_idle_time() {
+    fn over_http2_the_last_stream_begins_the_idle_time() {
         let (clock, activity) = activity(Protocol::Http2);
-        assert!(!activity.received());
+        activity.header_ended();
+        assert_eq!(due(&activity), Some((Deadline::Idle, 65)));
         let (first, second) = (activity.request_begins(), activity.request_begins());
         drop(first);
         assert_eq!(due(&activity), None);
         clock.advance(Duration::from_secs(1));
         drop(second);
         assert_eq!(due(&activity), Some((Deadline::Idle, 66)));
+    }
+
+    #[test]
+    fn over_http2_a_header_block_has_its_deadline_whatever_else_goes_on() {
+        let (clock, activity) = activity(Protocol::Http2);
+        assert_eq!(due(&activity), Some((Deadline::Header, 10)), "the preface");
+        activity.header_ended();
+        let _request = activity.request_begins();
+        clock.advance(Duration::from_secs(7));
+        activity.header_begins();
+        assert_eq!(due(&activity), Some((Deadline::Header, 17)));
+        activity.write_stalled();
+        assert_eq!(due(&activity), Some((Deadline::Header, 17)));
+        activity.header_ended();
+        assert_eq!(due(&activity), Some((Deadline::Write, 67)));
     }
 
     #[tokio::test]

@@ -17,12 +17,13 @@ pub struct NetConfig {
     pub connections_max: usize,
     /// From the accept to the first byte, a TLS handshake included. Default 10 s.
     pub first_byte_timeout: Duration,
-    /// From the first byte of a request to the end of its header block, over HTTP/1. Default 10 s.
+    /// From the first byte of a request to the end of its header block; over HTTP/2 also of the preface. Default 10 s.
     pub header_read_timeout: Duration,
     /// From the end of an answer to the first byte of the next request, or over HTTP/2 without a stream. Default 65 s:
     /// longer than the 60 s of common load balancers, so that it is they who close.
     pub keep_alive_idle: Duration,
-    /// How long the peer may take none of the bytes that wait to be written. Default 60 s.
+    /// How long the peer may take none of the bytes that wait to be written; over HTTP/2 also how long a stream's window
+    /// may leave no room for the next piece of its response. Default 60 s.
     pub write_stall_timeout: Duration,
     /// Request line and header block: larger ones are answered 431. HTTP/2 counts 32 bytes more for each field
     /// (RFC 9113 section 6.5.2). Default 32 KiB.

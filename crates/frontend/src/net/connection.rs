@@ -25,6 +25,7 @@ use super::{
     metrics::{Deadline, NetMetrics},
     service::ConnService,
     sniff::{SniffError, sniff},
+    stream_tasks::StreamTasks,
 };
 
 /// The largest read buffer of an HTTP/1 connection.
@@ -92,7 +93,9 @@ pub(super) async fn run<S: NetStream, H: Handler>(
     match protocol {
         Protocol::Http1 => drive(http1(config).serve_connection(io, service), &activity, &shared, id).await,
         Protocol::Http2 => {
-            let builder = http2(config, shared.tasks.clone());
+            let (clock, stalled) = (shared.clock.clone(), shared.metrics.stalled.clone());
+            let tasks = StreamTasks::new(shared.tasks.clone(), config.write_stall_timeout, clock, stalled);
+            let builder = http2(config, tasks);
             drive(builder.serve_connection(io, service), &activity, &shared, id).await;
         }
     }
@@ -162,7 +165,7 @@ fn http1(config: &NetConfig) -> http1::Builder {
     builder
 }
 
-fn http2(config: &NetConfig, tasks: Tasks) -> http2::Builder<Tasks> {
+fn http2(config: &NetConfig, tasks: StreamTasks) -> http2::Builder<StreamTasks> {
     let limits = &config.http2;
     let mut builder = http2::Builder::new(tasks);
     builder
@@ -174,7 +177,8 @@ fn http2(config: &NetConfig, tasks: Tasks) -> http2::Builder<Tasks> {
         .initial_connection_window_size(limits.connection_window_bytes)
         .max_frame_size(limits.frame_bytes_max)
         .max_send_buf_size(limits.send_buffer_bytes_max)
-        .max_header_list_size(u32::try_from(config.header_bytes_max).unwrap_or(u32::MAX))
+        // It refuses what is as large as its limit.
+        .max_header_list_size(u32::try_from(config.header_bytes_max + 1).unwrap_or(u32::MAX))
         .keep_alive_interval(limits.ping_interval)
         .keep_alive_timeout(limits.ping_timeout);
     builder

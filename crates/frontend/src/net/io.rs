@@ -1,4 +1,4 @@
-//! A connection's bytes as the HTTP parser sees them: header blocks one at a time, input acknowledged at once while a
+//! A connection's bytes as the HTTP parser sees them: header blocks and bodies one at a time, input acknowledged at once while a
 //! body is received, and every event told to the connection's activity.
 
 use bytes::{Buf, Bytes};
@@ -15,12 +15,13 @@ use super::{
     acceptor::NetStream,
     activity::Activity,
     body_phase::BodyPhase,
-    head_scan::{HeadScan, Scanned},
+    frame_scan::FrameScan,
     info::Protocol,
+    request_scan::{RequestScan, Scanned},
 };
 
-/// Stands in for a header block with a bare LF: the parser answers it with its own 400.
-const REFUSED_HEAD: Bytes = Bytes::from_static(b"\0\r\n\r\n");
+/// Stands in for input that is refused: the parser answers a header block with its own 400, and fails in a body.
+const REFUSED: Bytes = Bytes::from_static(b"\0\r\n\r\n");
 
 /// The IO object that is given to hyper. The stream is shared with the driver, which closes it when hyper is through;
 /// they never use it at the same time.
@@ -31,11 +32,19 @@ pub(super) struct ConnIo<S> {
     body_phase: BodyPhase,
     /// Read from the stream, not yet by the parser.
     stash: Bytes,
-    /// HTTP/1, until a header block was refused.
-    scan: Option<HeadScan>,
+    scan: Scan,
     /// Input came that may still wait for its acknowledgement.
     unacknowledged: bool,
     stalled: bool,
+}
+
+/// What is looked at in the input.
+#[derive(Debug)]
+enum Scan {
+    Http1(RequestScan),
+    Http2(FrameScan),
+    /// Nothing any more: something was refused, which ends the connection.
+    Refused,
 }
 
 impl<S: NetStream> ConnIo<S> {
@@ -48,8 +57,8 @@ impl<S: NetStream> ConnIo<S> {
         body_phase: BodyPhase,
     ) -> Self {
         let scan = match protocol {
-            Protocol::Http1 => Some(HeadScan::default()),
-            Protocol::Http2 => None,
+            Protocol::Http1 => Scan::Http1(RequestScan::default()),
+            Protocol::Http2 => Scan::Http2(FrameScan::new()),
         };
         Self { stream, activity, body_phase, stash: read, scan, unacknowledged: true, stalled: false }
     }
@@ -74,23 +83,40 @@ impl<S: NetStream> ConnIo<S> {
         Poll::Ready(result)
     }
 
-    /// How many of `bytes` the parser may have now. Where a header block ends, it gets no more until it has taken up
-    /// the request, so that the begin of the next one is known. `None`: the header block is refused.
+    /// How many of `bytes` the parser may have now. Where a header block or body ends, it gets no more until it has taken
+    /// that up, so that the begin of the next request is known. `None`: they are refused.
     fn admit(&mut self, bytes: &[u8]) -> Option<usize> {
-        let Some(scan) = &mut self.scan else { return Some(bytes.len()) };
-        if bytes.is_empty() || !self.activity.received() {
-            return Some(bytes.len());
+        if bytes.is_empty() {
+            return Some(0);
         }
-        match scan.feed(bytes) {
-            Scanned::More => Some(bytes.len()),
-            Scanned::End(at) => Some(at),
-            Scanned::BareLf => None,
+        match &mut self.scan {
+            Scan::Http1(scan) => {
+                if scan.is_in_head() {
+                    self.activity.received_head();
+                }
+                match scan.feed(bytes) {
+                    Scanned::More => Some(bytes.len()),
+                    Scanned::End(at) => Some(at),
+                    Scanned::Refused => None,
+                }
+            }
+            Scan::Http2(scan) => {
+                let (was_open, before) = (scan.is_open(), scan.begun());
+                scan.feed(bytes);
+                match scan.is_open() {
+                    true if scan.begun() != before => self.activity.header_begins(),
+                    false if was_open => self.activity.header_ended(),
+                    _ => {}
+                }
+                Some(bytes.len())
+            }
+            Scan::Refused => Some(bytes.len()),
         }
     }
 
-    fn refuse_head(&mut self) {
-        self.scan = None;
-        self.stash = REFUSED_HEAD;
+    fn refuse(&mut self) {
+        self.scan = Scan::Refused;
+        self.stash = REFUSED;
     }
 
     fn note_write(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -131,13 +157,13 @@ impl<S: NetStream> AsyncRead for ConnIo<S> {
                 }
                 None => {
                     buf.set_filled(before);
-                    this.refuse_head();
+                    this.refuse();
                 }
             }
         }
         let offered = this.stash.slice(..this.stash.len().min(buf.remaining()));
         let admitted = this.admit(&offered).unwrap_or_else(|| {
-            this.refuse_head();
+            this.refuse();
             this.stash.len().min(buf.remaining())
         });
         buf.put_slice(&this.stash[..admitted]);

@@ -20,7 +20,8 @@ pub(super) async fn linger<S: NetStream>(stream: &mut S, bytes_max: usize, timeo
         let _ = stream.shutdown().await;
         let mut buffer = vec![0; READ_BYTES];
         while discarded < bytes_max {
-            match stream.read(&mut buffer).await {
+            let room = READ_BYTES.min(bytes_max - discarded);
+            match stream.read(&mut buffer[..room]).await {
                 Ok(0) | Err(_) => return,
                 Ok(bytes) => discarded += bytes,
             }
@@ -29,4 +30,31 @@ pub(super) async fn linger<S: NetStream>(stream: &mut S, bytes_max: usize, timeo
     // That time ran out is one of the ways in which it ends.
     let _ = tokio::time::timeout(timeout, discard).await;
     discarded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::DuplexStream;
+
+    const MAX: usize = 1024 * 1024;
+    /// Longer than anything here takes.
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    impl NetStream for DuplexStream {}
+
+    #[tokio::test]
+    async fn input_is_discarded_up_to_the_limit_and_not_one_byte_past_it() {
+        for (sent, left) in [(MAX - 1, 0), (MAX, 0), (MAX + 1, 1)] {
+            let (mut ours, mut theirs) = tokio::io::duplex(2 * MAX);
+            theirs.write_all(&vec![0; sent]).await.unwrap();
+            if sent < MAX {
+                theirs.shutdown().await.unwrap();
+            }
+            assert_eq!(linger(&mut ours, MAX, PATIENCE).await, sent - left);
+            drop(theirs);
+            let mut unread = Vec::new();
+            assert_eq!(ours.read_to_end(&mut unread).await.unwrap(), left, "of {sent}");
+        }
+    }
 }

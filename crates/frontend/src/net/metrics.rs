@@ -50,6 +50,7 @@ pub struct NetMetrics {
     pub(super) refused: Counter,
     pub(super) accept_errors: Counter,
     pub(super) lingered: Counter,
+    pub(super) stalled: Counter,
     by_protocol: Family<ProtocolLabel, Counter>,
     deadlines: Family<DeadlineLabel, Counter>,
 }
@@ -79,6 +80,11 @@ impl NetMetrics {
             self.lingered.clone(),
         );
         registry.register(
+            "http_streams_stalled",
+            "HTTP/2 streams ended because their reader took none of the answer",
+            self.stalled.clone(),
+        );
+        registry.register(
             "http_connections",
             "Connections that sent something, by protocol",
             self.by_protocol.clone(),
@@ -103,6 +109,11 @@ impl NetMetrics {
     /// Connections so far whose input was discarded after the close.
     pub fn lingered(&self) -> u64 {
         self.lingered.get()
+    }
+
+    /// Streams ended so far because their reader took nothing.
+    pub fn stalled(&self) -> u64 {
+        self.stalled.get()
     }
 
     /// Connections so far that spoke `protocol`.

@@ -4,9 +4,11 @@
 mod acceptor;
 mod activity;
 mod body_phase;
+mod body_scan;
 mod checks;
 mod config;
 mod connection;
+mod frame_scan;
 mod handler;
 mod head_scan;
 mod idle_body;
@@ -15,10 +17,12 @@ mod io;
 mod linger;
 mod metrics;
 mod request_body;
+mod request_scan;
 mod response_body;
 mod server;
 mod service;
 mod sniff;
+mod stream_tasks;
 
 pub use acceptor::{Acceptor, NetStream};
 pub use body_phase::{BodyPhase, Receiving};

@@ -5,16 +5,19 @@ use http_body::{Frame, SizeHint};
 use std::{
     error::Error,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
-use super::activity::InFlight;
+use super::{activity::InFlight, stream_tasks::Reader};
 
 /// The body as hyper gets it.
 #[derive(Debug)]
 pub(super) struct ResponseBody<B> {
     inner: Inner<B>,
-    _request: InFlight,
+    request: InFlight,
+    /// Over HTTP/2. Over HTTP/1 it is the connection that stalls.
+    reader: Option<Arc<Reader>>,
 }
 
 #[derive(Debug)]
@@ -27,11 +30,15 @@ enum Inner<B> {
 
 impl<B> ResponseBody<B> {
     pub(super) fn refusal(body: Bytes, request: InFlight) -> Self {
-        Self { inner: Inner::Refusal(Some(body)), _request: request }
+        Self::new(Inner::Refusal(Some(body)), request)
     }
 
     pub(super) fn answer(body: B, request: InFlight) -> Self {
-        Self { inner: Inner::Answer(body), _request: request }
+        Self::new(Inner::Answer(body), request)
+    }
+
+    fn new(inner: Inner<B>, request: InFlight) -> Self {
+        Self { inner, request, reader: Reader::of_this_stream() }
     }
 }
 
@@ -46,10 +53,19 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        match &mut self.inner {
+        let this = &mut *self;
+        let polled = match &mut this.inner {
             Inner::Refusal(body) => Poll::Ready(body.take().map(|bytes| Ok(Frame::data(bytes)))),
             Inner::Answer(body) => Pin::new(body).poll_frame(cx),
+        };
+        if let Some(reader) = &this.reader {
+            // Also behind the last bytes: they wait for the reader's window before the stream ends.
+            match &polled {
+                Poll::Ready(Some(Ok(_))) => reader.is_next(this.request.now()),
+                _ => reader.is_not_next(),
+            }
         }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

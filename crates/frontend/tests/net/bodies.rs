@@ -43,7 +43,8 @@ async fn a_refusal_takes_the_place_of_continue() {
 
 #[tokio::test]
 async fn a_client_that_keeps_pushing_its_body_reads_its_refusal_whole() {
-    let server = Server::start(config()).await;
+    // Time alone would not end it within our patience.
+    let server = Server::start(NetConfig { linger_timeout: 10 * PATIENCE, ..config() }).await;
     let mut client = server.connect().await;
     client.send("PUT /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 5242880\r\n\r\n").await;
     // The whole body is pushed, or as much as the server takes, before the answer is looked at.

@@ -43,6 +43,18 @@ async fn a_header_that_trickles_is_closed_at_its_deadline() {
 }
 
 #[tokio::test]
+async fn a_header_that_came_with_the_body_before_it_has_its_own_deadline() {
+    let server = Server::start(NetConfig { header_read_timeout: SHORT, ..config() }).await;
+    let mut client = server.connect().await;
+    client
+        .send("PUT /store HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET /second HTTP/1.1\r\n")
+        .await;
+    assert_eq!(client.answer().await.status, 201);
+    client.ends().await;
+    assert_eq!(server.metrics.expired(Deadline::Header), 1);
+}
+
+#[tokio::test]
 async fn an_idle_kept_connection_is_closed_and_a_busy_one_is_not() {
     let server =
         Server::start(NetConfig { keep_alive_idle: SHORT, header_read_timeout: SHORT, ..config() }).await;

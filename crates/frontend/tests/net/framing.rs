@@ -39,6 +39,7 @@ async fn malformed_requests_are_refused_and_nothing_after_them_is_served() {
             "bare LF in a pipelined request",
             "GET /ok HTTP/1.1\r\nHost: a\r\n\r\nGET /second HTTP/1.1\nHost: a\n\n",
         ),
+        ("fragment", "GET /ok#x HTTP/1.1\r\nHost: a\r\n\r\n"),
         ("bare CR", "GET /ok HTTP/1.1\r\nHost: a\r\nX: b\rY: c\r\n\r\n"),
         ("space before the colon", "GET /ok HTTP/1.1\r\nHost : a\r\n\r\n"),
         (
@@ -89,6 +90,31 @@ async fn malformed_requests_are_refused_and_nothing_after_them_is_served() {
         client.ends().await;
         assert_eq!(server.second(), 0, "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_request_behind_a_body_is_looked_at_as_every_other() {
+    let server = Server::start(config()).await;
+    let bodies = [
+        "Content-Length: 3\r\n\r\nabc",
+        "Transfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nT: z\r\n\r\n",
+    ];
+    for body in bodies {
+        let put = format!("PUT /store HTTP/1.1\r\nHost: a\r\n{body}");
+        let mut client = server.connect().await;
+        client.send(format!("{put}{put}GET /ok HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+        for status in [201, 201, 200] {
+            assert_eq!(client.answer().await.status, status, "{body:?}");
+        }
+        for bad in ["GET /second HTTP/1.1\nHost: a\n\n", "GET /second#x HTTP/1.1\r\nHost: a\r\n\r\n"] {
+            let mut client = server.connect().await;
+            client.send(format!("{put}{bad}")).await;
+            assert_eq!(client.answer().await.status, 201, "{body:?}");
+            assert_eq!(client.answer().await.status, 400, "{body:?}{bad:?}");
+            client.ends().await;
+        }
+    }
+    assert_eq!(server.second(), 0);
 }
 
 #[tokio::test]

@@ -63,6 +63,26 @@ async fn the_header_limits_hold_here_too() {
 }
 
 #[tokio::test]
+async fn header_bytes_are_served_at_the_limit_and_431_one_past() {
+    let server = Server::start(config()).await;
+    let mut client = Http2Client::connect(&server).await;
+    // Each field counts 32 bytes more (RFC 9113 section 6.5.2).
+    let fixed: usize =
+        [(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/ok"), ("x", "")]
+            .iter()
+            .map(|(name, value)| name.len() + value.len() + 32)
+            .sum();
+    for (bytes, status) in [(32 * 1024, 200), (32 * 1024 + 1, 431)] {
+        let request = Request::get("http://a/ok").header("x", "y".repeat(bytes - fixed));
+        client.requests.ready().await.unwrap();
+        let answer = client.requests.send_request(request.body(Full::default()).unwrap());
+        let answer = timeout(PATIENCE, answer).await.unwrap().unwrap();
+        assert_eq!(answer.status(), status, "{bytes} bytes");
+    }
+    assert_eq!(client.get("/ok").await.0, 200);
+}
+
+#[tokio::test]
 async fn an_idle_connection_ends_though_pings_go_on() {
     let http2 = Http2Config { ping_interval: Duration::from_millis(20), ..Http2Config::default() };
     let idle = Duration::from_millis(200);

@@ -10,5 +10,6 @@ mod bodies;
 mod deadlines;
 mod framing;
 mod http2;
+mod raw_http2;
 mod shutdown;
 mod support;
