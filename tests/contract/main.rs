@@ -6,6 +6,7 @@ mod addressing;
 mod connections;
 mod credentials;
 mod delete_list_cors;
+mod edges;
 mod get;
 mod memory;
 mod origin;

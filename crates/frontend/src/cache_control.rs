@@ -25,9 +25,12 @@ impl PlaylistCache {
         Self(Recent::new(PLAYLISTS))
     }
 
-    /// What is remembered of a playlist.
-    pub fn get(&self, digest: Digest) -> Option<PlaylistFacts> {
-        self.0.get(&digest)
+    /// What is known of a playlist without reading it: what is remembered, and nothing of one that is too large.
+    pub fn get(&self, meta: &ObjectMeta) -> Option<PlaylistFacts> {
+        if meta.size > PLAYLIST_BYTES_MAX as u64 {
+            return Some(PlaylistFacts::default());
+        }
+        self.0.get(&meta.digest)
     }
 
     /// The facts of a playlist whose whole body is at hand. A body that is a stream is read into memory if it is small.
@@ -37,11 +40,8 @@ impl PlaylistCache {
         meta: &ObjectMeta,
         body: ObjectBody,
     ) -> Result<(PlaylistFacts, ObjectBody), StorageError> {
-        if let Some(facts) = self.get(meta.digest) {
+        if let Some(facts) = self.get(meta) {
             return Ok((facts, body));
-        }
-        if meta.size > PLAYLIST_BYTES_MAX as u64 {
-            return Ok((PlaylistFacts::default(), body));
         }
         let chunks = match body {
             ObjectBody::Memory(chunks) => chunks,

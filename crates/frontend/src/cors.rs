@@ -1,9 +1,13 @@
 //! Cross-origin answers (Fetch standard, CORS protocol).
 
+use bytes::Bytes;
 use headwater_meta::CorsPolicy;
 use http::{HeaderMap, HeaderValue, Method, header};
 
-use crate::{problem, response_body::ResponseBody};
+use crate::{problem, put_request::USER_META_PREFIX, response_body::ResponseBody};
+
+/// In a list of exposed headers: whatever an answer has that begins so.
+const EXPOSE_META: &str = "x-headwater-meta-*";
 
 /// A namespace's policy as header values.
 #[derive(Debug)]
@@ -15,6 +19,8 @@ pub(crate) struct Cors {
     any_header: bool,
     headers: HeaderValue,
     exposed: HeaderValue,
+    /// So are the stored `x-headwater-meta-*` of an answer, by name.
+    exposes_meta: bool,
     max_age: HeaderValue,
 }
 
@@ -24,13 +30,16 @@ impl Cors {
         let list = |items: &[String]| {
             HeaderValue::try_from(items.join(", ")).unwrap_or(HeaderValue::from_static(""))
         };
+        let mut exposed = policy.exposed_headers.clone();
+        exposed.retain(|header| !header.eq_ignore_ascii_case(EXPOSE_META));
         Self {
             any_origin: policy.allowed_origins.iter().any(|origin| origin == "*"),
             origins: policy.allowed_origins.clone(),
             methods: list(&policy.allowed_methods),
             any_header: policy.allowed_headers.iter().any(|header| header == "*"),
             headers: list(&policy.allowed_headers),
-            exposed: list(&policy.exposed_headers),
+            exposes_meta: exposed.len() < policy.exposed_headers.len(),
+            exposed: list(&exposed),
             max_age: policy.max_age_s.into(),
         }
     }
@@ -48,7 +57,25 @@ impl Cors {
             }
             response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         }
-        response.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, self.exposed.clone());
+        let exposed = match self.exposes_meta.then(|| self.with_meta(response)).flatten() {
+            Some(exposed) => exposed,
+            None => self.exposed.clone(),
+        };
+        response.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    }
+
+    /// What is exposed of an answer that has stored metadata: browsers know no patterns, so each name is told.
+    fn with_meta(&self, response: &HeaderMap) -> Option<HeaderValue> {
+        let mut meta = response.keys().filter(|name| name.as_str().starts_with(USER_META_PREFIX)).peekable();
+        meta.peek()?;
+        let mut exposed = self.exposed.as_bytes().to_vec();
+        for name in meta {
+            if !exposed.is_empty() {
+                exposed.extend_from_slice(b", ");
+            }
+            exposed.extend_from_slice(name.as_str().as_bytes());
+        }
+        HeaderValue::from_maybe_shared(Bytes::from(exposed)).ok()
     }
 
     /// The answer to OPTIONS, without what [`Self::apply`] adds. Requested headers are echoed by name where every one
@@ -105,6 +132,29 @@ mod tests {
         assert_eq!(answer[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
         assert!(answer[header::ACCESS_CONTROL_EXPOSE_HEADERS].to_str().unwrap().contains("ETag"));
         assert!(!answer.contains_key(header::VARY));
+    }
+
+    #[test]
+    fn stored_metadata_is_exposed_by_name_where_the_policy_says_so() {
+        let answer = || request(&[(header::HeaderName::from_static("x-headwater-meta-take"), "7")]);
+        let exposed = |headers: &[&str], mut answer: HeaderMap| {
+            let exposed_headers = headers.iter().map(ToString::to_string).collect();
+            let cors = Cors::new(&CorsPolicy { exposed_headers, ..CorsPolicy::default() });
+            cors.apply(&HeaderMap::new(), &mut answer);
+            answer[header::ACCESS_CONTROL_EXPOSE_HEADERS].to_str().unwrap().to_owned()
+        };
+        assert_eq!(exposed(&["ETag", EXPOSE_META], answer()), "ETag, x-headwater-meta-take");
+        assert_eq!(exposed(&[EXPOSE_META], answer()), "x-headwater-meta-take");
+        assert_eq!(exposed(&["ETag", EXPOSE_META], HeaderMap::new()), "ETag");
+        assert_eq!(exposed(&["ETag"], answer()), "ETag");
+
+        let mut headers = answer();
+        Cors::new(&CorsPolicy::default()).apply(&HeaderMap::new(), &mut headers);
+        let exposed = headers[header::ACCESS_CONTROL_EXPOSE_HEADERS].to_str().unwrap();
+        for name in ["Retry-After", "WWW-Authenticate", "Allow", "x-headwater-meta-take"] {
+            assert!(exposed.split(", ").any(|exposed| exposed == name), "{name} in {exposed}");
+        }
+        assert!(!exposed.contains('*'), "{exposed}");
     }
 
     #[test]

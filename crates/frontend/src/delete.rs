@@ -1,8 +1,8 @@
 //! DELETE of an object.
 
 use headwater_proto::DeleteRequest;
-use headwater_types::{ObjectId, ObjectKey};
-use http::{Response, StatusCode};
+use headwater_types::{ErrorCode, ObjectId, ObjectKey};
+use http::{Response, StatusCode, header};
 use std::time::Duration;
 use tokio::sync::watch;
 use tracing::Instrument;
@@ -23,11 +23,19 @@ const IGNORED_BYTES_MAX: u64 = 64 * 1024;
 const IGNORED_TIME: Duration = Duration::from_secs(2);
 
 /// Deletes an object; that there is none is success too. Where the namespace ignores deletes nothing is done.
+///
+/// A condition is refused: it could only be looked at before the delete, and another write could come in between.
 pub(crate) async fn delete(
     request: Allowed<'_>,
     key: ObjectKey,
     body: &mut RequestBody,
 ) -> Result<Response<ResponseBody>, Problem> {
+    for name in [header::IF_MATCH, header::IF_NONE_MATCH] {
+        if request.parts.headers.contains_key(&name) {
+            let detail = "a DELETE with If-Match or If-None-Match is not supported; nothing was deleted";
+            return Err(Problem::new(ErrorCode::InvalidHeader, detail));
+        }
+    }
     body.discard(IGNORED_BYTES_MAX, IGNORED_TIME).await;
     let settings = request.policy.settings();
     if !settings.ignore_deletes {

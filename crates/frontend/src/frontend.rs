@@ -18,6 +18,7 @@ use crate::{
     key_use::KeyUses,
     metrics::Metrics,
     net::{ConnInfo, Handler},
+    overwrites::Overwrites,
     policy::Policies,
     quotas::Quotas,
     response_body::ResponseBody,
@@ -57,6 +58,7 @@ pub struct Frontend {
     pub(crate) dates: Dates,
     pub(crate) key_uses: KeyUses,
     pub(crate) quotas: Quotas,
+    pub(crate) overwrites: Overwrites,
 }
 
 impl fmt::Debug for Frontend {
@@ -77,6 +79,7 @@ impl Frontend {
             clock: parts.clock,
             rng: parts.rng,
             access_log: parts.access_log,
+            overwrites: Overwrites::new(metrics.overwritten.clone()),
             metrics,
             policies: Policies::new(),
             sizes: RecentSizes::new(),

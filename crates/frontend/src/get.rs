@@ -1,5 +1,6 @@
 //! GET and HEAD of an object.
 
+use futures_util::StreamExt;
 use headwater_media::PlaylistFacts;
 use headwater_proto::{Arriving, Follow, GetReply, GetRequest, HeadReply, HeadRequest, ObjectBody};
 use headwater_types::{ErrorCode, MediaClass, ObjectId, ObjectKey, ObjectMeta};
@@ -25,11 +26,9 @@ type Answer = Result<Response<ResponseBody>, Problem>;
 pub(crate) async fn get(request: Allowed<'_>, key: ObjectKey, findings: &mut Findings) -> Answer {
     let headers = &request.parts.headers;
     let if_none_match = Tags::read(headers, header::IF_NONE_MATCH, true);
-    if if_none_match.any {
-        // Whoever has anything is told that there is something, which needs no bytes.
-        return Box::pin(head(request, key, findings)).await;
-    }
     let (range, if_range) = match conditions::if_range(headers) {
+        // Whoever has anything is told that there is something, whatever part is asked for.
+        _ if if_none_match.any => (None, None),
         IfRange::Absent => (conditions::range(headers), None),
         IfRange::Digest(digest) => (conditions::range(headers), Some(digest)),
         IfRange::Never => (None, None),
@@ -47,34 +46,48 @@ pub(crate) async fn get(request: Allowed<'_>, key: ObjectKey, findings: &mut Fin
         follow: follow(request, class),
         remaining: Default::default(),
     };
+    let key = &get.object.key;
     let mut reads = 0;
+    let mut started = request.started;
     let (reply, facts) = loop {
-        reads += 1;
-        let reply = read(request.frontend, request.started, get.shard, |storage, epoch, remaining| {
+        let reply = read(request.frontend, started, get.shard, |storage, epoch, remaining| {
             storage.get(GetRequest { epoch, remaining, ..get.clone() })
         });
-        match with_facts(request, &get.object.key, reply.await?).await {
-            Ok(both) => break both,
-            Err(error) => {
-                tracing::warn!(%error, "the body of a playlist broke off");
-                if reads == PLAYLIST_READS_MAX {
-                    return Err(unavailable());
+        match reply.await? {
+            GetReply::Found { meta, range: None, body } if needs_facts(&meta) => {
+                match request.frontend.playlists.read(key, &meta, body).await {
+                    Ok((facts, body)) => {
+                        break (GetReply::Found { meta, range: None, body }, Some(facts));
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "the body of a playlist broke off");
+                        reads += 1;
+                        if reads == PLAYLIST_READS_MAX {
+                            return Err(unavailable());
+                        }
+                    }
                 }
             }
+            GetReply::Arriving { body, .. } if waits(request) => {
+                until_over(body).await;
+                started = request.frontend.clock.monotonic();
+            }
+            reply => break (reply, None),
         }
     };
-    let key = &get.object.key;
     findings.tier = Some(Tier::Hot);
     match reply {
         GetReply::Found { meta, range, body } => {
             check_if_match(headers, &meta)?;
-            if not_modified_since(headers, if_none_match.present, &meta) {
+            let facts = facts_of(request, key, &meta, facts).await?;
+            if if_none_match.any || not_modified_since(headers, if_none_match.present, &meta) {
                 return Ok(not_modified(request, key, &meta, facts));
             }
             Ok(found(request, key, &meta, facts, range, body))
         }
         GetReply::NotModified(meta) => {
             check_if_match(headers, &meta)?;
+            let facts = facts_of(request, key, &meta, facts).await?;
             Ok(not_modified(request, key, &meta, facts))
         }
         GetReply::RangeNotSatisfiable(meta) => {
@@ -120,8 +133,8 @@ pub(crate) async fn head(request: Allowed<'_>, key: ObjectKey, findings: &mut Fi
         }
     };
     findings.tier = Some(Tier::Hot);
-    let facts = head_facts(request, key, &meta).await?;
     check_if_match(headers, &meta)?;
+    let facts = facts_of(request, key, &meta, None).await?;
     let tags = Tags::read(headers, header::IF_NONE_MATCH, true);
     let has_it = tags.any || tags.digests.contains(&meta.digest);
     if has_it || not_modified_since(headers, tags.present, &meta) {
@@ -132,50 +145,46 @@ pub(crate) async fn head(request: Allowed<'_>, key: ObjectKey, findings: &mut Fi
     Ok(response)
 }
 
-/// What to do about an object that is still arriving. A client of HTTP/1.0 cannot tell a cut body from a whole one
-/// without its length, so it waits.
+/// What to do about an object that is still arriving.
 fn follow(request: Allowed<'_>, class: MediaClass) -> Follow {
-    if !request.policy.settings().read_while_write || !headwater_media::is_followable(class) {
-        Follow::No
-    } else if request.parts.version < Version::HTTP_11 {
-        Follow::Wait
-    } else {
-        Follow::Body
+    match request.policy.settings().read_while_write && headwater_media::is_followable(class) {
+        true => Follow::Body,
+        false => Follow::No,
     }
 }
 
-/// The facts of a playlist that was found, read from its body unless they are known. Of a part nothing can be read.
-async fn with_facts(
-    request: Allowed<'_>,
-    key: &ObjectKey,
-    reply: GetReply,
-) -> Result<(GetReply, PlaylistFacts), headwater_proto::StorageError> {
-    let playlists = &request.frontend.playlists;
-    match reply {
-        GetReply::Found { meta, range: None, body } if needs_facts(&meta) => {
-            let (facts, body) = playlists.read(key, &meta, body).await?;
-            Ok((GetReply::Found { meta, range: None, body }, facts))
-        }
-        GetReply::Found { ref meta, .. } | GetReply::NotModified(ref meta) => {
-            let facts = playlists.get(meta.digest).unwrap_or_default();
-            Ok((reply, facts))
-        }
-        other => Ok((other, PlaylistFacts::default())),
+/// A client of HTTP/1.0 cannot tell a cut body from a whole one without its length, so it waits.
+fn waits(request: Allowed<'_>) -> bool {
+    request.parts.version < Version::HTTP_11
+}
+
+/// Waits as long as an object arrives. However that ends, what there is then is told by another read: the clean end
+/// comes after the commit.
+async fn until_over(body: ObjectBody) {
+    if let ObjectBody::Stream(mut pieces) = body {
+        while let Some(Ok(_)) = pieces.next().await {}
     }
 }
 
-/// As [`with_facts`], for a HEAD: a playlist that this frontend has not read yet is read now.
-async fn head_facts(
+/// The facts of a playlist, unless they are `known`: remembered, or read now, also where the answer itself has no body or
+/// a part of it. So every frontend says the same of it, whichever has read it before.
+async fn facts_of(
     request: Allowed<'_>,
     key: &ObjectKey,
     meta: &ObjectMeta,
+    known: Option<PlaylistFacts>,
 ) -> Result<PlaylistFacts, Problem> {
     if !needs_facts(meta) {
         return Ok(PlaylistFacts::default());
     }
-    if let Some(facts) = request.frontend.playlists.get(meta.digest) {
-        return Ok(facts);
+    match known.or_else(|| request.frontend.playlists.get(meta)) {
+        Some(facts) => Ok(facts),
+        // Boxed: it is rare, and would make every read larger.
+        None => Box::pin(read_facts(request, key)).await,
     }
+}
+
+async fn read_facts(request: Allowed<'_>, key: &ObjectKey) -> Result<PlaylistFacts, Problem> {
     let get = GetRequest {
         shard: headwater_ring::shard(request.policy.id(), key),
         epoch: Default::default(),
@@ -191,8 +200,13 @@ async fn head_facts(
         storage.get(GetRequest { epoch, remaining, ..get.clone() })
     });
     // It may be a newer version by now, whose facts are as good: a stream's target duration does not change.
-    let facts = with_facts(request, key, reply.await?).await.map_err(|_| unavailable())?;
-    Ok(facts.1)
+    match reply.await? {
+        GetReply::Found { meta, body, .. } if needs_facts(&meta) => {
+            let read = request.frontend.playlists.read(key, &meta, body).await;
+            read.map(|(facts, _)| facts).map_err(|_| unavailable())
+        }
+        _ => Ok(PlaylistFacts::default()),
+    }
 }
 
 /// Whether the answer's Cache-Control depends on what is in the body.

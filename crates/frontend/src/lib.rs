@@ -24,6 +24,7 @@ mod hedge;
 mod ingest;
 mod key_use;
 mod list;
+mod overwrites;
 mod policy;
 mod problem;
 mod put;

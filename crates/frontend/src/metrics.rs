@@ -32,8 +32,8 @@ struct LatencyLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct BytesLabels {
-    namespace: Arc<str>,
+pub(crate) struct NamespaceLabel {
+    pub namespace: Arc<str>,
 }
 
 type Latencies = Family<LatencyLabels, Histogram, fn() -> Histogram>;
@@ -56,12 +56,13 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     first_byte: Latencies,
     total: Latencies,
-    bytes_in: Family<BytesLabels, Counter>,
-    bytes_out: Family<BytesLabels, Counter>,
+    bytes_in: Family<NamespaceLabel, Counter>,
+    bytes_out: Family<NamespaceLabel, Counter>,
     pub(crate) ingest_used: Gauge,
     pub(crate) ingest_refused: Counter,
     pub(crate) hedges: Counter,
     pub(crate) absorbed: Counter,
+    pub(crate) overwritten: Family<NamespaceLabel, Counter>,
 }
 
 impl Metrics {
@@ -78,6 +79,7 @@ impl Metrics {
             ingest_refused: Counter::default(),
             hedges: Counter::default(),
             absorbed: Counter::default(),
+            overwritten: Family::default(),
         }
     }
 
@@ -114,6 +116,11 @@ impl Metrics {
             "Writes that succeeded after a failed attempt",
             self.absorbed.clone(),
         );
+        registry.register(
+            "media_overwritten",
+            "PUTs that replaced media, which caches may still serve as it was",
+            self.overwritten.clone(),
+        );
     }
 
     /// A request was answered, in all its bytes or in part.
@@ -131,7 +138,7 @@ impl Metrics {
             return series.clone();
         }
         let latency = LatencyLabels { class: labels.class, verb: labels.verb };
-        let bytes = BytesLabels { namespace: labels.namespace.clone() };
+        let bytes = NamespaceLabel { namespace: labels.namespace.clone() };
         let series = Arc::new(Series {
             requests: self.requests.get_or_create_owned(labels),
             first_byte: self.first_byte.get_or_create_owned(&latency),

@@ -1,8 +1,8 @@
 //! PUT and POST: admission, the body on its way to the head while it arrives, and the answer.
 
 use bytes::Bytes;
-use headwater_proto::{PutReply, PutRequest};
-use headwater_types::{ErrorCode, ObjectId, ObjectKey, ShardId};
+use headwater_proto::{Follow, HeadReply, HeadRequest, Preconditions, PutReply, PutRequest};
+use headwater_types::{ErrorCode, MediaClass, ObjectId, ObjectKey, ShardId};
 use http::{Response, StatusCode, header};
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
@@ -18,13 +18,16 @@ use crate::{
     },
     problem::Problem,
     put_request::PutPlan,
+    read::read,
     request_body::RequestBody,
     response_body::ResponseBody,
-    write::{WriteDeadline, write},
+    write::{WriteDeadline, precondition_failed, write},
 };
 
 /// The least that a PUT reserves: it bounds how many small ones are held at once.
 const RESERVED_BYTES_MIN: u64 = 4 * 1024;
+/// How long `100 Continue` waits for the look at a precondition: clients wait about a second before they send anyway.
+const EARLY_CHECK_MAX: Duration = Duration::from_millis(500);
 
 /// Stores an object.
 pub(crate) async fn put(
@@ -43,6 +46,9 @@ pub(crate) async fn put(
         let detail =
             "the namespace is past its quota until objects expire or are deleted, or the quota is raised";
         return Err(Problem::new(ErrorCode::QuotaExceeded, detail));
+    }
+    if expects_continue(request) && plan.preconditions != Preconditions::default() {
+        Box::pin(check_early(request, &key, &plan.preconditions)).await?;
     }
     let upload = admit(request, &key, plan.size).await?;
 
@@ -76,6 +82,9 @@ pub(crate) async fn put(
     let writing = tokio::spawn(store(frontend.clone(), put, upload, limit).in_current_span());
     let reply = collect_and_wait(request, collector, first, body, writing).await?;
     frontend.sizes.record(policy.id(), &key, reply.meta.size);
+    if class == MediaClass::Media && !reply.created {
+        frontend.overwrites.note(&policy.label, &key, frontend.clock.monotonic());
+    }
     let mut response = Response::new(ResponseBody::nothing());
     if reply.created {
         *response.status_mut() = StatusCode::CREATED;
@@ -85,6 +94,41 @@ pub(crate) async fn put(
     }
     response.headers_mut().insert(header::ETAG, answer::etag(reply.meta.digest));
     Ok(response)
+}
+
+fn expects_continue(request: Allowed<'_>) -> bool {
+    let expect = request.parts.headers.get(header::EXPECT);
+    expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// Looks at the preconditions before `100 Continue` is sent, so that the refusal takes its place. The head of the shard
+/// decides all the same, as the object may change meanwhile; so where no member answers soon, it alone decides.
+async fn check_early(
+    request: Allowed<'_>,
+    key: &ObjectKey,
+    preconditions: &Preconditions,
+) -> Result<(), Problem> {
+    let Allowed { frontend, policy, .. } = request;
+    let head = HeadRequest {
+        shard: headwater_ring::shard(policy.id(), key),
+        epoch: Default::default(),
+        object: ObjectId { namespace: policy.id(), key: key.clone() },
+        request_id: request.id,
+        follow: Follow::No,
+        remaining: Default::default(),
+    };
+    let reply = read(frontend, request.started, head.shard, |storage, epoch, remaining| {
+        storage.head(HeadRequest { epoch, remaining, ..head.clone() })
+    });
+    let current = match tokio::time::timeout(EARLY_CHECK_MAX, reply).await {
+        Ok(Ok(HeadReply::Found(meta))) => Some(meta.digest),
+        Ok(Err(problem)) if problem.code == ErrorCode::NotFound => None,
+        _ => return Ok(()),
+    };
+    match preconditions.hold(current) {
+        true => Ok(()),
+        false => Err(precondition_failed()),
+    }
 }
 
 /// Reserves memory for a body: its length, or what its group lets expect, or the namespace's limit.

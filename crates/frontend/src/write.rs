@@ -114,14 +114,17 @@ fn may_retry(error: &StorageError) -> bool {
     error.is_retryable() || matches!(error, StorageError::BodyCut | StorageError::DigestMismatch)
 }
 
+/// The answer to a write whose precondition does not hold.
+pub(crate) fn precondition_failed() -> Problem {
+    Problem::new(ErrorCode::PreconditionFailed, "the object is not what the precondition asks for")
+}
+
 /// The answer after the last attempt. A refusal promises that nothing is stored, but only of the attempt it ended: one
 /// before it may have been done all the same. A precondition that does not hold is told as it is, since the head looks
 /// for the request id first.
 fn given_up(code: ErrorCode, maybe_done: bool) -> Problem {
     match code {
-        ErrorCode::PreconditionFailed => {
-            Problem::new(code, "the object is not what the precondition asks for")
-        }
+        ErrorCode::PreconditionFailed => precondition_failed(),
         ErrorCode::NotFound | ErrorCode::TooLarge if !maybe_done => Problem::new(code, code.title()),
         _ if maybe_done => Problem::new(
             ErrorCode::OutcomeUnknown,

@@ -23,7 +23,7 @@ impl StorageNode {
         loop {
             match self.look_up(shard, epoch, object, remaining).await? {
                 Seen::Object(record) => return Ok(answer(&request, &record)),
-                Seen::Absent if follow == Follow::Wait && self.await_arrival(object, remaining).await => {}
+                Seen::Absent if follow == Follow::Wait && self.await_arrival(object, remaining).await? => {}
                 Seen::Absent if follow == Follow::Body => {
                     let (arriving, body) = self.arrivals().follow(object).ok_or(StorageError::NotFound)?;
                     self.metrics().followed_reads.inc();
@@ -40,7 +40,7 @@ impl StorageNode {
         loop {
             match self.look_up(shard, epoch, object, remaining).await? {
                 Seen::Object(record) => return Ok(HeadReply::Found(record.meta.clone())),
-                Seen::Absent if follow == Follow::Wait && self.await_arrival(object, remaining).await => {}
+                Seen::Absent if follow == Follow::Wait && self.await_arrival(object, remaining).await? => {}
                 Seen::Absent if follow == Follow::Body => {
                     let (arriving, _) = self.arrivals().follow(object).ok_or(StorageError::NotFound)?;
                     return Ok(HeadReply::Arriving(arriving));
@@ -83,10 +83,14 @@ impl StorageNode {
         })
     }
 
-    /// Waits for the upload in progress to end; `false` if there is none or time is up.
-    async fn await_arrival(&self, object: &ObjectId, limit: Duration) -> bool {
-        let Some(mut over) = self.arrivals().over(object) else { return false };
-        matches!(tokio::time::timeout(limit, over.wait_for(|over| *over)).await, Ok(Ok(_)))
+    /// Waits for the upload in progress to end; `false` if there is none. When time is up it still arrives, so that
+    /// nobody may say that it is absent.
+    async fn await_arrival(&self, object: &ObjectId, limit: Duration) -> Result<bool, StorageError> {
+        let Some(mut over) = self.arrivals().over(object) else { return Ok(false) };
+        match tokio::time::timeout(limit, over.wait_for(|over| *over)).await {
+            Ok(ended) => Ok(ended.is_ok()),
+            Err(_) => Err(StorageError::Unavailable("the object is still arriving".into())),
+        }
     }
 
     pub(crate) fn has_tail(&self, shard: ShardId) -> bool {

@@ -87,7 +87,7 @@ pub struct CorsPolicy {
     pub allowed_methods: Vec<String>,
     /// Allowed request headers; `*` allows every one (they are echoed by name).
     pub allowed_headers: Vec<String>,
-    /// Response headers that scripts may read.
+    /// Response headers that scripts may read; `x-headwater-meta-*` stands for all stored with the object.
     pub exposed_headers: Vec<String>,
     /// How long a preflight answer may be kept, in seconds.
     pub max_age_s: u32,
@@ -113,6 +113,10 @@ impl Default for CorsPolicy {
                 "Sunset",
                 "x-request-id",
                 "x-headwater-superseded",
+                "Retry-After",
+                "WWW-Authenticate",
+                "Allow",
+                "x-headwater-meta-*",
             ]),
             max_age_s: 86_400,
         }

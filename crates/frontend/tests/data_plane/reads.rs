@@ -7,8 +7,11 @@ use headwater_frontend::FrontendConfig;
 use headwater_meta::NamespaceSettings;
 use http::{Method, Request};
 use http_body_util::BodyExt;
-use std::sync::atomic::Ordering::SeqCst;
-use tokio::sync::mpsc;
+use std::{
+    sync::{Arc, atomic::Ordering::SeqCst},
+    time::Duration,
+};
+use tokio::{sync::mpsc, task::JoinHandle};
 
 const PLAYLIST: &str = "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\nv_1.ts\n";
 
@@ -186,4 +189,85 @@ async fn requests_are_counted_by_namespace_and_never_by_key() {
     assert_eq!(sample("get", 404, ""), 1);
     assert_eq!(bench.metric("http_received_bytes_total{namespace=\"live\"}"), 3);
     assert!(bench.metric("http_sent_bytes_total{namespace=\"live\"}") > 3);
+    let text = bench.metrics();
+    assert!(!text.contains("secret-name") && !text.contains("a.ts"), "{text}");
+}
+
+/// Puts `first` of an object that goes on arriving.
+async fn begin_upload(bench: &Arc<Bench>, path: &str, first: &'static str) -> Arriving {
+    let (pieces, request) = upload(bench, path);
+    let putting = tokio::spawn({
+        let bench = bench.clone();
+        async move { bench.send(request).await.status.as_u16() }
+    });
+    pieces.send(Ok(Bytes::from_static(first.as_bytes()))).await.unwrap();
+    while bench.near.uploads() == 0 {
+        tokio::task::yield_now().await;
+    }
+    (pieces, putting)
+}
+
+type Arriving = (mpsc::Sender<Result<Bytes, &'static str>>, JoinHandle<u16>);
+
+#[tokio::test]
+async fn what_arrives_is_no_version_that_a_reader_could_have() {
+    let bench = Arc::new(Bench::new());
+    let (pieces, putting) = begin_upload(&bench, "v.m4s", "one").await;
+    let request = bench.request(Method::GET, "v.m4s").header("if-none-match", "*");
+    let following = bench.raw(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(following.status(), 200);
+    drop(pieces);
+    assert_eq!(following.into_body().collect().await.unwrap().to_bytes(), "one", "never an empty body");
+    assert_eq!(putting.await.unwrap(), 201);
+    for headers in [&[("if-none-match", "*")][..], &[("if-none-match", "*"), ("range", "bytes=9-")]] {
+        let known = bench.get("v.m4s", headers).await;
+        assert_eq!((known.status.as_u16(), known.body.len()), (304, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn readers_of_http_1_0_wait_as_long_as_the_object_arrives() {
+    let bench = Arc::new(Bench::new());
+    for whole in [true, false] {
+        let path = format!("v_{whole}.m4s");
+        let (pieces, putting) = begin_upload(&bench, &path, "one").await;
+        let old = bench.request(Method::GET, &path).version(http::Version::HTTP_10);
+        let reading = tokio::spawn({
+            let bench = bench.clone();
+            async move { bench.send(old.body(Body::empty()).unwrap()).await }
+        });
+        // Several times the budget of a read.
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            assert!(!reading.is_finished());
+            pieces.send(Ok(Bytes::from_static(b"+"))).await.unwrap();
+        }
+        if !whole {
+            pieces.send(Err("reset")).await.unwrap();
+        }
+        drop(pieces);
+        assert_eq!(putting.await.unwrap(), if whole { 201 } else { 400 });
+        let answer = reading.await.unwrap();
+        if whole {
+            assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, &b"one+++"[..]));
+            assert_eq!(answer.header("content-length"), "6");
+            assert!(!answer.header("etag").is_empty());
+        } else {
+            assert_eq!(answer.code(), "not_found");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_playlist_has_one_age_whatever_part_of_it_is_answered() {
+    let bench = Bench::new();
+    let etag = bench.put("v.m3u8", PLAYLIST, &[]).await.header("etag").to_owned();
+    for (name, value, status) in
+        [("if-none-match", &*etag, 304), ("range", "bytes=0-3", 206), ("if-none-match", "*", 304)]
+    {
+        // One that has not read it before.
+        let other = Bench::beside(&bench);
+        let answer = other.get("v.m3u8", &[(name, value)]).await;
+        assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (status, "max-age=3"), "{name}");
+    }
 }

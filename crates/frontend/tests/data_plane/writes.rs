@@ -1,6 +1,6 @@
 //! PUT, POST, DELETE and who may do them.
 
-use crate::support::Bench;
+use crate::support::{Bench, Fault};
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::stream;
@@ -198,4 +198,66 @@ async fn delete_is_idempotent_reads_its_body_and_may_be_ignored() {
     bench.put("a.ts", "x", &[]).await;
     assert_eq!(bench.bodiless(Method::DELETE, "a.ts", &[]).await.status, 204);
     assert_eq!(bench.get("a.ts", &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_delete_with_a_condition_is_refused_and_deletes_nothing() {
+    let bench = Bench::new();
+    let etag = bench.put("a.ts", "x", &[]).await.header("etag").to_owned();
+    for condition in
+        [("if-match", "\"other\""), ("if-match", &*etag), ("if-match", "*"), ("if-none-match", "*")]
+    {
+        let answer = bench.bodiless(Method::DELETE, "a.ts", &[condition]).await;
+        assert_eq!((answer.status.as_u16(), &*answer.code()), (400, "invalid_header"), "{condition:?}");
+    }
+    assert_eq!(bench.get("a.ts", &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_precondition_that_does_not_hold_is_told_before_the_body_is_asked_for() {
+    let bench = Bench::new();
+    let etag = bench.put("a.ts", "x", &[]).await.header("etag").to_owned();
+    let expect = ("expect", "100-continue");
+    for (path, condition) in [
+        ("a.ts", ("if-none-match", "*")),
+        ("a.ts", ("if-match", "\"00000000000000000000000000000000\"")),
+        ("b.ts", ("if-match", "*")),
+    ] {
+        let request = bench.request(Method::PUT, path).header("content-length", 1);
+        let request = request.header(expect.0, expect.1).header(condition.0, condition.1);
+        let answer = bench.send(request.body(untouchable()).unwrap()).await;
+        assert_eq!(answer.code(), "precondition_failed", "{path} {condition:?}");
+    }
+    assert_eq!(bench.put("a.ts", "2", &[expect, ("if-match", &etag)]).await.status, 204);
+    assert_eq!(bench.put("b.ts", "2", &[expect, ("if-none-match", "*")]).await.status, 201);
+    // Where no member answers the look, the write decides.
+    bench.near.fault([Fault::Unavailable]);
+    bench.far.fault([Fault::Unavailable]);
+    let decided = bench.put("b.ts", "3", &[expect, ("if-none-match", "*")]).await;
+    assert_eq!(decided.code(), "precondition_failed");
+}
+
+#[tokio::test]
+async fn overwritten_media_is_counted() {
+    let bench = Bench::new();
+    for name in ["a.ts", "a.ts", "a.ts", "b.ts", "v.m3u8", "v.m3u8", "note.txt", "note.txt"] {
+        bench.put(name, "#EXTM3U\n", &[]).await;
+    }
+    assert_eq!(bench.metric("media_overwritten_total{namespace=\"live\"}"), 2);
+}
+
+#[tokio::test]
+async fn what_was_given_wrongly_is_not_repeated() {
+    let bench = Bench::new();
+    let secret = bench.writer.rsplit('_').next().unwrap().to_owned();
+    for (path, code) in [
+        (format!("/cache/{}/a.ts", bench.writer), "invalid_namespace"),
+        (format!("/cache/live/a.ts?ttl_seconds={secret}"), "invalid_ttl"),
+    ] {
+        let request = Request::put(path).header("authorization", &bench.writer).header("content-length", 1);
+        let answer = bench.send(request.body(Body::from("x")).unwrap()).await;
+        assert_eq!(answer.code(), code);
+        let text = String::from_utf8(answer.body.to_vec()).unwrap();
+        assert!(!text.contains(&secret[..8]), "{text}");
+    }
 }

@@ -9,7 +9,7 @@ mod pair;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use headwater_proto::{Follow, GetReply, ObjectBody, Preconditions, Storage, StorageError};
+use headwater_proto::{Follow, GetReply, GetRequest, ObjectBody, Preconditions, Storage, StorageError};
 use headwater_types::{Digest, Epoch, RequestId};
 use pair::{Pair, upload};
 use std::time::Duration;
@@ -119,6 +119,9 @@ async fn readers_follow_on_both_nodes_from_the_first_byte_to_the_commit() {
     let mut wait = pair.get_request("a/seg.ts");
     wait.follow = Follow::Wait;
     let head = pair.head();
+    let brief = GetRequest { remaining: Duration::from_millis(20), ..wait.clone() };
+    let error = head.get(brief).await.unwrap_err();
+    assert!(matches!(error, StorageError::Unavailable(_)), "what arrives is not absent: {error:?}");
     let waiting = tokio::spawn(async move { head.get(wait).await });
     sender.chunk(b"second").await;
     pair.hold_commits(true);

@@ -154,6 +154,24 @@ impl Bench {
         Self { cache, frontend, connection, near, far, writer, reader, live_writer, stranger }
     }
 
+    /// Another frontend over the same nodes, of which it has read nothing.
+    pub fn beside(&self) -> Self {
+        let (near, far) = (self.near.clone(), self.far.clone());
+        let nodes = [(NodeId(1), near.clone()), (NodeId(2), far.clone())];
+        let frontend = Frontend::new(FrontendParts {
+            config: FrontendConfig::default(),
+            cache: self.cache.clone(),
+            directory: Arc::new(FakeDirectory(nodes.into())),
+            clock: Arc::new(TokioClock::new()),
+            rng: Arc::new(SeededRng::new(2)),
+            access_log: AccessLog::disabled(),
+        });
+        let [writer, reader, live_writer, stranger] =
+            [&self.writer, &self.reader, &self.live_writer, &self.stranger].map(Clone::clone);
+        let (cache, connection) = (self.cache.clone(), self.connection.clone());
+        Self { cache, frontend, connection, near, far, writer, reader, live_writer, stranger }
+    }
+
     /// The map names another head, in a new epoch.
     pub fn fail_over(&self, head: u64, epoch: u64) {
         self.change(|state| set_heads(state, head, epoch));
@@ -233,12 +251,18 @@ impl Bench {
         self.send(self.put_request(path, body, headers)).await
     }
 
-    /// A sample of the metrics.
-    pub fn metric(&self, sample: &str) -> u64 {
+    /// All metrics.
+    pub fn metrics(&self) -> String {
         let mut registry = prometheus_client::registry::Registry::default();
         self.frontend.metrics().register(&mut registry);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        text
+    }
+
+    /// A sample of the metrics.
+    pub fn metric(&self, sample: &str) -> u64 {
+        let text = self.metrics();
         let line = text
             .lines()
             .find(|line| line.starts_with(sample))
