@@ -9,6 +9,7 @@ mod cli;
 mod cluster;
 mod decoded;
 mod digest;
+mod draining;
 mod encoder;
 mod encoders;
 mod load;

@@ -19,13 +19,14 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use tokio_util::sync::CancellationToken;
 
 use self::{
     local_node::{LocalNode, LocalParts},
     voters::LocalVoters,
 };
 use crate::{
-    config::{AccessLogTarget, AdminReady, parse_bytes},
+    config::{AccessLogTarget, AdminReady, HttpReady, parse_bytes},
     credentials::{Credentials, write_secret},
     roles::{admin, frontend, frontend::RunningPlane, node, system},
     stop,
@@ -124,11 +125,13 @@ pub async fn run(options: DevOptions) -> Result<()> {
     let access_log = frontend::access_log(&access_log_target(&options.access_log), &metrics)?;
     let tiers = nodes.iter().map(|local| (local.zone.clone(), local.tier.clone())).collect();
     metrics.register(|registry| HotMetrics::new(tiers).register(registry));
+    let mut http = HttpReady::default();
+    http.net.drain_timeout = DRAIN;
     let plane = frontend::DataPlane {
         listen: options.listen,
         zone: Some(ZoneName::parse(ZONES[0])?),
         ingest_budget_bytes: options.ingest_budget,
-        drain: DRAIN,
+        http,
         trusted_proxies: Vec::new(),
         auth_max_staleness: None,
         name: "frontend-1".to_owned(),
@@ -146,7 +149,9 @@ pub async fn run(options: DevOptions) -> Result<()> {
     let api = admin::api(admin_config, (store, cache.clone()), directory, (clock, rng))?;
     let data = Some(data_url.clone());
     let state = AdminState { cache: Some(cache), metrics, readiness, data_url: data, api: Some(api) };
-    let admin = admin::start(options.admin_listen, state, stop.clone()).await?;
+    // It goes on while the data plane drains, so that `/readyz` tells of that.
+    let admin_stop = CancellationToken::new();
+    let admin = admin::start(options.admin_listen, state, admin_stop.clone()).await?;
     let info = DevInfo { data_url, admin_url: format!("http://{}", admin.address), credentials };
     write_secret(&options.data_dir.join("dev.json"), &info)?;
     started.ready();
@@ -165,6 +170,7 @@ pub async fn run(options: DevOptions) -> Result<()> {
     following.abort();
     voters.shutdown().await;
     access_log.shutdown();
+    admin_stop.cancel();
     admin.stopped().await
 }
 

@@ -12,8 +12,8 @@ use std::{
 };
 
 use super::{
-    AccessLogTarget, AdminReady, ConfigError, admin::AdminLow, dump::redacted, id, log::AccessLogLow, read,
-    socket, value, voters,
+    AccessLogTarget, AdminReady, ConfigError, HttpReady, admin::AdminLow, dump::redacted, http::HttpLow, id,
+    log::AccessLogLow, read, socket, value, voters,
 };
 
 /// A watch says something every half a second and is given up after three: less would refuse keys at every hiccup.
@@ -33,6 +33,8 @@ struct Low {
     trusted_proxies: Vec<String>,
     #[serde(default = "ingest_default")]
     ingest_budget_bytes: u64,
+    #[serde(default)]
+    http: HttpLow,
     #[serde(default)]
     admin: AdminLow,
     #[serde(default)]
@@ -72,6 +74,8 @@ pub struct FrontendReady {
     pub trusted_proxies: Vec<IpNet>,
     /// Memory for bodies of writes that are not answered yet, in bytes.
     pub ingest_budget_bytes: u64,
+    /// What bounds connections and bodies.
+    pub http: HttpReady,
     /// The admin API.
     pub admin: AdminReady,
     /// Logs.
@@ -112,6 +116,7 @@ impl FrontendReady {
             auth_max_staleness: staleness.map(Duration::from_secs),
             trusted_proxies: low.trusted_proxies.iter().map(network).collect::<Result<_, _>>()?,
             ingest_budget_bytes: low.ingest_budget_bytes,
+            http: low.http.ready()?,
             admin: low.admin.ready()?,
             log: low.log,
             access_log: low.access_log.ready(),

@@ -123,3 +123,31 @@ fn a_frontend_may_keep_its_copy_and_limit_its_age() {
     let error = FrontendReady::load(file(&set(4)).path()).unwrap_err().to_string();
     assert!(error.contains("auth_max_staleness_s = \"4\" is not allowed: at least 5 seconds"), "{error}");
 }
+
+#[test]
+fn the_bounds_of_http_have_defaults_and_ranges() {
+    let load = |http: &str| FrontendReady::load(file(&format!("{FRONTEND}\n[http]\n{http}\n")).path());
+    assert_eq!(load("").unwrap().http, HttpReady::default());
+    let http = load("header_timeout_s = 3\nbody_idle_s = 90\nconnections_max = 7").unwrap().http;
+    assert_eq!((http.net.header_read_timeout.as_secs(), http.net.first_byte_timeout.as_secs()), (3, 3));
+    assert_eq!((http.body_idle.as_secs(), http.net.connections_max), (90, 7));
+    for (key, least, most, unit) in [
+        ("connections_max", 1, 1_000_000, ""),
+        ("header_timeout_s", 1, 86_400, " seconds"),
+        ("keep_alive_idle_s", 1, 86_400, " seconds"),
+        ("body_idle_s", 1, 86_400, " seconds"),
+        ("write_stall_s", 1, 86_400, " seconds"),
+        ("drain_s", 0, 86_400, " seconds"),
+    ] {
+        for given in [least, most] {
+            let ready = load(&format!("{key} = {given}")).unwrap();
+            assert_eq!(ready.http.net.validate(), Ok(()), "{key} = {given}");
+        }
+        for given in [least - 1, most + 1] {
+            let error = load(&format!("{key} = {given}")).unwrap_err().to_string();
+            let expected = format!("http.{key} = \"{given}\" is not allowed: {least} to {most}{unit}");
+            assert!(given < 0 || error.contains(&expected), "{error}");
+        }
+    }
+    assert!(load("speling = 1").unwrap_err().to_string().contains("unknown field `speling`"));
+}

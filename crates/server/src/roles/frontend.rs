@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use headwater_admin::AdminState;
 use headwater_frontend::{
     Frontend, FrontendConfig, FrontendParts,
-    net::{self, NetConfig, NetMetrics},
+    net::{self, NetMetrics},
 };
 use headwater_meta::{Guidance, MetaCache, MetaStore, grpc::MetaGrpcClient, reporter};
 use headwater_proto::directory::{Directory, GrpcDirectory};
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{admin, follow, system};
 use crate::{
-    config::{AccessLogTarget, FrontendReady},
+    config::{AccessLogTarget, FrontendReady, HttpReady},
     stop,
 };
 
@@ -52,7 +52,7 @@ pub async fn run(mut config: FrontendReady) -> Result<()> {
         listen: config.listen,
         zone: Some(config.zone.clone()),
         ingest_budget_bytes: config.ingest_budget_bytes,
-        drain: Duration::from_secs(15),
+        http: std::mem::take(&mut config.http),
         trusted_proxies: std::mem::take(&mut config.trusted_proxies),
         auth_max_staleness: config.auth_max_staleness,
         name: watcher,
@@ -66,7 +66,9 @@ pub async fn run(mut config: FrontendReady) -> Result<()> {
     let RunningPlane { address, serving, reporting } = plane.start(&metrics, stop.clone()).await?;
     let data_url = Some(format!("http://{address}"));
     let state = AdminState { cache: Some(cache.clone()), metrics, readiness, data_url, api: Some(api) };
-    let admin = admin::start(config.admin_listen, state, stop.clone()).await?;
+    // It goes on while the data plane drains, so that `/readyz` tells of that.
+    let admin_stop = CancellationToken::new();
+    let admin = admin::start(config.admin_listen, state, admin_stop.clone()).await?;
 
     tokio::select! {
         () = map(&cache) => {
@@ -82,6 +84,7 @@ pub async fn run(mut config: FrontendReady) -> Result<()> {
     reporting.abort();
     following.abort();
     access_log.shutdown();
+    admin_stop.cancel();
     admin.stopped().await
 }
 
@@ -128,8 +131,8 @@ pub struct DataPlane {
     pub zone: Option<ZoneName>,
     /// Memory for bodies of writes that are not answered yet.
     pub ingest_budget_bytes: u64,
-    /// How long requests that are under way may take once it stops.
-    pub drain: Duration,
+    /// What bounds connections and bodies.
+    pub http: HttpReady,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Keys are refused once the metadata has not been heard for so long.
@@ -185,6 +188,7 @@ impl DataPlane {
                 ingest_budget_bytes: self.ingest_budget_bytes,
                 trusted_proxies: self.trusted_proxies,
                 auth_max_staleness: self.auth_max_staleness,
+                body_idle: self.http.body_idle,
                 ..FrontendConfig::default()
             },
             cache: self.cache.clone(),
@@ -198,7 +202,7 @@ impl DataPlane {
             frontend.metrics().register(registry);
             net_metrics.register(registry);
         });
-        let net_config = NetConfig { drain_timeout: self.drain, ..NetConfig::default() };
+        let net_config = self.http.net;
         let clock = self.clock;
         let extras = Arc::new(Reporting(frontend.clone()));
         let reporting = tokio::spawn(reporter::run(self.store, self.cache, self.name, extras));
