@@ -5,6 +5,12 @@ use flate2::{Compression, write::GzEncoder};
 use headwater_meta::{NamespaceSettings, Rule};
 use std::{io::Write, time::Duration};
 
+fn gzip(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(plain).unwrap();
+    encoder.finish().unwrap()
+}
+
 #[tokio::test]
 async fn a_whole_object_with_all_its_headers() {
     let origin = Origin::start().await;
@@ -25,6 +31,43 @@ async fn a_whole_object_with_all_its_headers() {
     for header in ["content-type", "content-length", "etag", "last-modified", "sunset", "accept-ranges"] {
         assert_eq!(head.header(header), get.header(header), "{header}");
     }
+}
+
+#[tokio::test]
+async fn head_ignores_ranges() {
+    let origin = Origin::start().await;
+    let etag = origin.put("k.ts", b"0123456789").await.header("etag").unwrap().to_owned();
+    for range in ["bytes=0-1", "bytes=-3", "bytes=10-", "bytes=x"] {
+        let headers = format!("{}Range: {range}\r\nIf-Range: {etag}\r\n", origin.player());
+        let head = origin.request("HEAD", "/cache/live/k.ts", &headers, b"").await;
+        assert_eq!((head.status, head.header("content-length")), (200, Some("10")), "{range}");
+        assert_eq!(head.header("content-range"), None, "{range}");
+        assert_eq!(head.header("etag"), Some(etag.as_str()), "{range}");
+    }
+}
+
+#[tokio::test]
+async fn equal_bodies_have_equal_tags_in_every_cluster() {
+    // Of the 128-bit XXH3 of these bytes, as another implementation computes it.
+    const TAG: &str = "\"5f50ca3aad5b935da092d73116291201\"";
+    let body: Vec<u8> = (0..5000).map(|i| (i * 31 % 251) as u8).collect();
+    let (one, other) = (Origin::start().await, Origin::start().await);
+    assert_eq!(one.put("d/k.ts", &body).await.header("etag"), Some(TAG));
+    let headers = "Content-Type: text/plain\r\nCache-Control: no-cache\r\n";
+    assert_eq!(other.put_with("other.txt?ttl_seconds=9", headers, &body).await.header("etag"), Some(TAG));
+    assert_eq!(one.get("d/k.ts").await.header("etag"), Some(TAG));
+    let head = format!(
+        "PUT /cache/live/pieces HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\n{}\r\n",
+        other.encoder()
+    );
+    let mut chunked = head.into_bytes();
+    for piece in body.chunks(999) {
+        chunked.extend([format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat());
+    }
+    chunked.extend(b"0\r\n\r\n");
+    let put = other.conn().await.exchange(chunked).await.unwrap();
+    assert_eq!((put.status, put.header("etag")), (201, Some(TAG)));
+    assert_ne!(other.put("pieces", &body[1..]).await.header("etag"), Some(TAG));
 }
 
 #[tokio::test]
@@ -86,9 +129,7 @@ async fn cache_control_by_class_encoder_and_rule() {
     })
     .await;
     let media = b"#EXTM3U\n#EXT-X-TARGETDURATION:7\n#EXTINF:7,\na.ts\n";
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
-    gzip.write_all(media).unwrap();
-    let gzip = gzip.finish().unwrap();
+    let gzip = gzip(media);
     let mpd = br#"<MPD type="dynamic" minimumUpdatePeriod="PT4S"></MPD>"#;
     for (key, headers, body, value) in [
         ("m.m3u8", "", &media[..], "max-age=3"),
@@ -114,6 +155,46 @@ async fn cache_control_by_class_encoder_and_rule() {
     origin.put("s.ts?ttl_seconds=600", b"x").await;
     let unique = origin.get("s.ts").await.header("cache-control").unwrap().to_owned();
     assert!(unique.starts_with("public, max-age=") && unique.ends_with(", immutable"), "{unique}");
+}
+
+#[tokio::test]
+async fn gzip_that_cannot_be_decoded_is_stored_byte_for_byte() {
+    /// What a playlist may have, decompressed, for the rules to look at it.
+    const DECODED_MAX: usize = 4 << 20;
+    let origin = Origin::start().await;
+    let mut media = b"#EXTM3U\n#EXT-X-TARGETDURATION:8\n#EXTINF:8,\na.ts\n#".to_vec();
+    let packed = gzip(&media);
+    media.resize(DECODED_MAX, b'#');
+    let at = gzip(&media);
+    media.push(b'#');
+    let past = gzip(&media);
+    let bomb = gzip(&[media.as_slice(), &vec![0; 100 << 20]].concat());
+    assert!(bomb.len() < 1 << 20);
+    let mut corrupt = packed.clone();
+    corrupt[15] ^= 0xff;
+    // Half the target duration where it could be read, else the least.
+    for (key, body, value) in [
+        ("whole.m3u8", packed.as_slice(), "max-age=4"),
+        ("at.m3u8", &at, "max-age=4"),
+        ("past.m3u8", &past, "max-age=1"),
+        ("bomb.m3u8", &bomb, "max-age=1"),
+        ("cut.m3u8", &packed[..packed.len() - 9], "max-age=1"),
+        ("corrupt.m3u8", &corrupt, "max-age=1"),
+        ("plain.m3u8", b"#EXTM3U\n#EXT-X-TARGETDURATION:8\n", "max-age=1"),
+        ("junk.mpd", b"\x1f\x8b\x08\x00junk", "max-age=1"),
+    ] {
+        let put = origin.put_with(key, "Content-Encoding: gzip\r\n", body).await;
+        expect(&put, 201, "");
+        for frontend in 0..2 {
+            let target = format!("/cache/live/{key}");
+            let get = origin.request_at(frontend, "GET", &target, &origin.player(), b"").await;
+            expect(&get, 200, "");
+            assert!(get.body == body, "{key}: every byte comes back");
+            assert_eq!(get.header("content-encoding"), Some("gzip"), "{key}");
+            assert_eq!(get.header("etag"), put.header("etag"), "{key}");
+            assert_eq!(get.header("cache-control"), Some(value), "{key}");
+        }
+    }
 }
 
 #[tokio::test]

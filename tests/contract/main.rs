@@ -5,11 +5,15 @@
 mod addressing;
 mod connections;
 mod credentials;
-mod delete_list_cors;
+mod delete_cors;
 mod edges;
 mod get;
+mod gstreamer;
+mod http2;
+mod listing;
 mod memory;
 mod origin;
 mod put;
+mod put_headers;
 mod read_while_write;
 mod sdk;

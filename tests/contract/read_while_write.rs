@@ -25,6 +25,13 @@ async fn open_get(origin: &Origin, frontend: usize, key: &str) -> (RawConn, Vec<
     .await
 }
 
+/// The reader's answer breaks off soon: it neither ends cleanly nor stays open.
+async fn assert_cut(reader: &mut RawConn) {
+    let rest = tokio::time::timeout(Duration::from_secs(5), reader.rest()).await;
+    let rest = rest.expect("the reader is cut within 5 s").expect("the connection ends");
+    assert!(!rest.ends_with(b"0\r\n\r\n"), "no clean end");
+}
+
 #[tokio::test]
 async fn media_is_streamed_as_it_arrives_in_both_zones() {
     let origin = Origin::start().await;
@@ -64,8 +71,7 @@ async fn a_failed_upload_cuts_its_readers() {
     let (mut b, _) = open_get(&origin, 1, "d/s.ts").await;
     drop(put);
     for reader in [&mut a, &mut b] {
-        let rest = reader.rest().await.unwrap_or_default();
-        assert!(!rest.ends_with(b"0\r\n\r\n"), "no clean end");
+        assert_cut(reader).await;
     }
     expect(&origin.get("d/s.ts").await, 404, "not_found");
 }
@@ -104,7 +110,12 @@ async fn old_readers_wait_for_the_whole() {
     drop(open_get(&origin, 0, "d/s.ts").await);
     let mut old = origin.conn().await;
     old.send(format!("GET /cache/live/d/s.ts HTTP/1.0\r\nHost: o\r\n{}\r\n", origin.player())).await.unwrap();
-    expect(&put.exchange("6\r\nsecond\r\n0\r\n\r\n").await.unwrap(), 201, "");
+    put.send("6\r\nsecond\r\n").await.unwrap();
+    let (mut reader, _) = open_get(&origin, 0, "d/s.ts").await;
+    assert_eq!(reader.chunk().await.unwrap(), b"first");
+    assert_eq!(reader.chunk().await.unwrap(), b"second");
+    assert!(old.is_silent_for(Duration::from_millis(300)).await, "not a byte before the upload ends");
+    expect(&put.exchange("0\r\n\r\n").await.unwrap(), 201, "");
     let response = old.response().await.unwrap();
     assert_eq!((response.status, response.header("content-length")), (200, Some("11")));
     assert_eq!(response.body, b"firstsecond");
@@ -119,8 +130,7 @@ async fn delete_cuts_readers_while_the_upload_wins() {
     let (mut b, _) = open_get(&origin, 1, "d/s.ts").await;
     expect(&origin.request("DELETE", "/cache/live/d/s.ts", &origin.encoder(), b"").await, 204, "");
     for reader in [&mut a, &mut b] {
-        let rest = reader.rest().await.unwrap_or_default();
-        assert!(!rest.ends_with(b"0\r\n\r\n"), "no clean end");
+        assert_cut(reader).await;
     }
     expect(&put.exchange("0\r\n\r\n").await.unwrap(), 201, "");
     assert_eq!(origin.get("d/s.ts").await.body, b"first");
@@ -135,4 +145,71 @@ async fn a_namespace_may_turn_it_off() {
     expect(&origin.get("d/s.ts").await, 404, "not_found");
     expect(&put.exchange("0\r\n\r\n").await.unwrap(), 201, "");
     assert_eq!(origin.get("d/s.ts").await.body, b"first");
+}
+
+#[tokio::test]
+async fn a_range_of_what_arrives_is_ignored() {
+    let origin = Origin::start().await;
+    let mut put = open_put(&origin, "d/s.ts").await;
+    put.send("5\r\nfirst\r\n").await.unwrap();
+    drop(open_get(&origin, 1, "d/s.ts").await);
+    let mut readers = Vec::new();
+    for (frontend, range) in [(0, "bytes=1-2"), (1, "bytes=-1"), (0, "bytes=100-"), (1, "bytes=5-")] {
+        let mut reader = origin.conn_at(frontend).await;
+        let headers = format!("{}Range: {range}\r\n", origin.player());
+        reader.send(Origin::bytes("GET", "/cache/live/d/s.ts", &headers, b"")).await.unwrap();
+        let (status, headers) = reader.head().await.unwrap();
+        let header = |name: &str| headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+        assert_eq!((status, header("content-range")), (200, None), "{range}");
+        assert_eq!(header("transfer-encoding"), Some("chunked"), "{range}");
+        assert_eq!(reader.chunk().await.unwrap(), b"first", "{range}");
+        readers.push(reader);
+    }
+    expect(&put.exchange("6\r\nsecond\r\n0\r\n\r\n").await.unwrap(), 201, "");
+    for mut reader in readers {
+        assert_eq!(reader.chunk().await.unwrap(), b"second");
+        assert!(reader.chunk().await.unwrap().is_empty(), "the clean end");
+    }
+    assert_eq!(origin.get_with("d/s.ts", "Range: bytes=1-2\r\n").await.status, 206, "once it is whole");
+}
+
+#[tokio::test]
+async fn of_two_uploads_the_one_begun_last_is_followed() {
+    let origin = Origin::start().await;
+    let mut first = open_put(&origin, "d/s.ts").await;
+    first.send("5\r\nfirst\r\n").await.unwrap();
+    let mut followers = Vec::new();
+    for frontend in 0..2 {
+        let (mut reader, _) = open_get(&origin, frontend, "d/s.ts").await;
+        assert_eq!(reader.chunk().await.unwrap(), b"first");
+        followers.push(reader);
+    }
+    let mut last = open_put(&origin, "d/s.ts").await;
+    last.send("4\r\nlast\r\n").await.unwrap();
+    // Bytes of the older upload that come later change nothing.
+    for frontend in 0..2 {
+        until("the one begun last is followed", Duration::from_secs(5), || async {
+            let (mut reader, _) = open_get(&origin, frontend, "d/s.ts").await;
+            (reader.chunk().await.unwrap() == b"last").then_some(())
+        })
+        .await;
+    }
+    first.send("3\r\nold\r\n").await.unwrap();
+    for reader in &mut followers {
+        assert_eq!(reader.chunk().await.unwrap(), b"old", "who follows the older one goes on with it");
+    }
+    let (mut a, _) = open_get(&origin, 0, "d/s.ts").await;
+    let (mut b, _) = open_get(&origin, 1, "d/s.ts").await;
+    for reader in [&mut a, &mut b] {
+        assert_eq!(reader.chunk().await.unwrap(), b"last");
+    }
+    drop(last);
+    for reader in [&mut a, &mut b] {
+        assert_cut(reader).await;
+    }
+    expect(&first.exchange("0\r\n\r\n").await.unwrap(), 201, "");
+    for reader in &mut followers {
+        assert!(reader.chunk().await.unwrap().is_empty(), "the clean end");
+    }
+    assert_eq!(origin.get("d/s.ts").await.body, b"firstold");
 }

@@ -163,6 +163,11 @@ impl RawConn {
         }
     }
 
+    /// Whether nothing comes for `limit`, not even the end. What comes is kept for the next read.
+    pub async fn is_silent_for(&mut self, limit: Duration) -> bool {
+        self.unread.is_empty() && timeout(limit, self.stream.read_buf(&mut self.unread)).await.is_err()
+    }
+
     async fn fill(&mut self) -> Result<()> {
         let read = timeout(LIMIT, self.stream.read_buf(&mut self.unread))
             .await
