@@ -51,7 +51,7 @@ impl Target {
 async fn ffmpeg_5_with_each_form_of_credentials_and_connections() {
     let target = Target::start().await;
     let url = |key: &str| target.dev.info.url(key);
-    let token = format!("{}?token={}", url("token/one.ts"), target.dev.info.encoder_api_key);
+    let token = |key: &str| format!("{}?token={}", url(key), target.dev.info.encoder_api_key);
     let headers = ["-headers", &target.header];
     let encoders = [
         target.encoder("headers", Generation::Five, &[&HLS, &headers, &[&url("headers/s.m3u8")]]),
@@ -61,14 +61,23 @@ async fn ffmpeg_5_with_each_form_of_credentials_and_connections() {
             Generation::Five,
             &[&HLS, &headers, &["-http_persistent", "1", &url("persistent/s.m3u8")]],
         ),
-        // Its HLS muxer drops the query from segments, so a token in the URL suits single objects.
-        target.encoder("token", Generation::Five, &[&["-f", "mpegts", "-method", "PUT", &token]]),
+        target.encoder(
+            "one",
+            Generation::Five,
+            &[&["-f", "mpegts", "-method", "PUT", &token("token/one.ts")]],
+        ),
+        // Its HLS muxer drops the playlist's query from segments that it names by itself.
+        target.encoder(
+            "token",
+            Generation::Five,
+            &[&HLS, &["-hls_segment_filename", &token("tokens/s%d.ts"), &token("tokens/s.m3u8")]],
+        ),
     ];
     for encoder in encoders {
         encoder.finish().await;
     }
     let stored = target.stored();
-    for folder in ["headers/", "basic/", "persistent/"] {
+    for folder in ["headers/", "basic/", "persistent/", "tokens/"] {
         let playlist = stored.check_hls(folder, HLS_SPARE).await;
         assert_eq!((playlist.sequence, playlist.segments.len()), (u64::from(SECONDS) - 3, 3), "{folder}");
     }

@@ -101,6 +101,41 @@ async fn a_thousand_uploads_of_unknown_length_stay_within_the_budgets() {
     dev.stop(&[]).await.unwrap();
 }
 
+/// Uploads that are let in do not wait for each other: the one begun last ends first, and so on, while all others are
+/// held half-way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn uploads_end_in_any_order_while_others_are_held() {
+    const HELD: usize = 200;
+    let dir = tempfile::tempdir().unwrap();
+    let budgets = [format!("--ingest-budget={INGEST_BUDGET}"), format!("--hot-capacity={HOT_CAPACITY}")];
+    let dev = Dev::start(dir.path(), &budgets.each_ref().map(String::as_str)).await.unwrap();
+    let client = Client::new(&dev.info.data_url, &dev.info.namespace, &dev.info.encoder_api_key).unwrap();
+    // The group's size is known from here on, so that all of them fit into the budget.
+    client.put("held/s_0.ts", vec![b'x'; 4 * PIECE]).send().await.unwrap();
+    let piece = [format!("{PIECE:x}\r\n").as_bytes(), &[b'x'; PIECE], b"\r\n"].concat();
+    let mut held = Vec::new();
+    for i in 1..=HELD {
+        let mut conn = RawConn::connect(dev.info.data_address()).await.unwrap();
+        let head = format!(
+            "PUT /cache/{}/held/s_{i}.ts HTTP/1.1\r\nHost: o\r\nAuthorization: Bearer {}\r\n\
+             Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n",
+            dev.info.namespace, dev.info.encoder_api_key
+        );
+        conn.send(head).await.unwrap();
+        assert_eq!(conn.head().await.unwrap().0, 100, "upload {i} is let in while {} are held", i - 1);
+        conn.send(piece.repeat(2)).await.unwrap();
+        held.push(conn);
+    }
+    for (i, mut conn) in held.into_iter().enumerate().rev() {
+        let rest = [piece.repeat(2).as_slice(), b"0\r\n\r\n"].concat();
+        let answer = tokio::time::timeout(LIMIT, conn.exchange(rest)).await;
+        let answer = answer.unwrap_or_else(|_| panic!("upload {} waits for those before it", i + 1)).unwrap();
+        assert_eq!(answer.status, 201, "{}", answer.text());
+    }
+    assert_eq!(client.list("held/").await.unwrap().objects.len(), HELD + 1);
+    dev.stop(&[]).await.unwrap();
+}
+
 /// `VmRSS` of a process.
 fn resident_bytes(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();

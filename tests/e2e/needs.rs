@@ -36,6 +36,13 @@ pub fn node_modules() -> PathBuf {
     modules
 }
 
+/// Shaka Packager, one of the packages in [`node_modules`].
+pub fn shaka_packager() -> PathBuf {
+    let machine = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
+    let binary = format!("shaka-packager/bin/packager-linux-{machine}");
+    existing("shaka-packager", Some(node_modules().join(binary)))
+}
+
 /// A program on the search path.
 pub fn program(name: &str) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();

@@ -71,10 +71,16 @@ pub struct ClusterAddresses {
 impl Cluster {
     /// Starts one and waits until it is ready. `extra` are arguments of `cargo xtask cluster`.
     pub async fn start(dir: &Path, extra: &[&str]) -> Result<Self> {
+        Self::start_with(dir, extra, &[]).await
+    }
+
+    /// The same, with more in the environment of every process.
+    pub async fn start_with(dir: &Path, extra: &[&str], variables: &[(&str, &str)]) -> Result<Self> {
         let log = dir.join("cluster.log");
         let mut command = Command::new(binary("xtask"));
         // Built before the tests: building it now would wait for whoever else builds.
         command.arg("cluster").arg("--headwater").arg(binary("headwater")).arg("--dir").arg(dir).args(extra);
+        command.envs(variables.iter().copied());
         let mut runner = Process::start(&mut command, &log)?;
         let document = dir.join("cluster.json");
         let started = until("cluster.json is written", Duration::from_secs(60), || {

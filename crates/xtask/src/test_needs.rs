@@ -1,5 +1,5 @@
 //! What the tests need beside the Rust toolchain, installed where it is missing: programs by apt-get, a second
-//! generation of ffmpeg, an S3 server and a spelling checker by pip, browser automation and players by npm.
+//! generation of ffmpeg, an S3 server and a spelling checker by pip, browser automation, players and a packager by npm.
 
 use crate::{
     install::{self, FFMPEG, NGINX, Program, WRK},
@@ -32,14 +32,15 @@ const PROGRAMS: [Program; 9] = [
 const WHEELS: [&str; 3] = ["imageio-ffmpeg==0.8.1", "moto[server,s3]==5.2.5", "typos==1.52.0"];
 
 /// Name and version of each npm package.
-const NODE_PACKAGES: [(&str, &str); 2] = [("hls.js", "1.7.4"), ("playwright-core", "1.65.1")];
+const NODE_PACKAGES: [(&str, &str); 3] =
+    [("hls.js", "1.7.4"), ("playwright-core", "1.65.1"), ("shaka-packager", "3.4.2")];
 
 /// What the environment of the tests must name.
 #[derive(Debug)]
 pub struct TestNeeds {
     /// What pip installed.
     pub python: Python,
-    /// A `node_modules` folder with `hls.js` and `playwright-core`.
+    /// A `node_modules` folder with all of [`NODE_PACKAGES`].
     pub node_modules: PathBuf,
 }
 
