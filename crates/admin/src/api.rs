@@ -5,6 +5,7 @@
 pub mod auth;
 pub mod error;
 pub mod input;
+pub(crate) mod key_uses;
 pub mod metadata;
 pub mod paging;
 
@@ -30,14 +31,18 @@ pub(crate) mod usage;
 use headwater_meta::{MetaCache, MetaStore};
 use headwater_proto::Directory;
 use headwater_types::{Clock, Rng};
-use std::sync::Arc;
+use ipnet::IpNet;
+use std::{sync::Arc, time::Duration};
 
 use crate::audit::AuditLog;
 pub use auth::BootstrapToken;
+pub use key_uses::KeyUses;
 
 /// What the admin API is made from. A clone shares everything.
 #[derive(Debug, Clone)]
 pub struct AdminApi {
+    /// Role and id of the process, such as `frontend-1`, as it reports to the voters.
+    pub name: String,
     /// Where changes are proposed.
     pub store: Arc<dyn MetaStore>,
     /// A copy of the metadata that follows `store`.
@@ -52,4 +57,10 @@ pub struct AdminApi {
     pub audit: AuditLog,
     /// A token that is valid beside the admin keys.
     pub bootstrap_token: Option<BootstrapToken>,
+    /// Every key is refused once the metadata has not been heard for so long; `None`: what is known stays good.
+    pub auth_max_staleness: Option<Duration>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Which keys have been told to the voters as used.
+    pub key_uses: Arc<KeyUses>,
 }

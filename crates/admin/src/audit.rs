@@ -23,8 +23,15 @@ pub struct AuditLog {
 
 #[derive(Debug, Default)]
 struct Inner {
-    ring: Mutex<VecDeque<AuditEntry>>,
+    ring: Mutex<Ring>,
     file: Option<Arc<Mutex<AuditFile>>>,
+}
+
+/// The last entries, each with its number since the process started.
+#[derive(Debug, Default)]
+struct Ring {
+    entries: VecDeque<(u64, AuditEntry)>,
+    recorded: u64,
 }
 
 impl AuditLog {
@@ -58,14 +65,23 @@ impl AuditLog {
             }
         }
         let mut ring = self.inner.ring.lock();
-        if ring.len() >= ENTRIES_KEPT {
-            ring.pop_front();
+        if ring.entries.len() >= ENTRIES_KEPT {
+            ring.entries.pop_front();
         }
-        ring.push_back(entry);
+        let number = ring.recorded;
+        ring.entries.push_back((number, entry));
+        ring.recorded += 1;
     }
 
     /// The last entries, newest first.
     pub fn last(&self, limit: usize) -> Vec<AuditEntry> {
-        self.inner.ring.lock().iter().rev().take(limit).cloned().collect()
+        self.before(None).take(limit).map(|(_, entry)| entry).collect()
+    }
+
+    /// Entries with their numbers, newest first; those that are older than the one of this number.
+    pub(crate) fn before(&self, number: Option<u64>) -> impl Iterator<Item = (u64, AuditEntry)> {
+        let ring = self.inner.ring.lock();
+        let older = |(at, _): &&(u64, AuditEntry)| number.is_none_or(|number| *at < number);
+        ring.entries.iter().rev().filter(older).cloned().collect::<Vec<_>>().into_iter()
     }
 }

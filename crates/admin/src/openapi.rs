@@ -76,20 +76,22 @@ impl Modify for Everywhere {
                 .build(),
         );
         document.components.get_or_insert_with(Components::new).add_security_scheme(TOKEN, token);
-        for operation in document.paths.paths.values_mut().flat_map(operations) {
+        for (changes, operation) in document.paths.paths.values_mut().flat_map(operations) {
             operation.security = Some(vec![SecurityRequirement::new(TOKEN, Vec::<String>::new())]);
-            add_problems(operation);
+            add_problems(operation, changes);
         }
     }
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+/// Each operation, and whether it changes something.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (bool, &mut Operation)> {
     let PathItem { get, put, post, delete, patch, .. } = item;
-    [get, put, post, delete, patch].into_iter().filter_map(Option::as_mut)
+    let all = [(false, get), (true, put), (true, post), (true, delete), (true, patch)];
+    all.into_iter().filter_map(|(changes, operation)| Some((changes, operation.as_mut()?)))
 }
 
 /// Answers of errors that every operation can have; those that the handler names itself get their document.
-fn add_problems(operation: &mut Operation) {
+fn add_problems(operation: &mut Operation, changes: bool) {
     let has_path = operation
         .parameters
         .iter()
@@ -102,9 +104,16 @@ fn add_problems(operation: &mut Operation) {
         ("401", "`unauthorized`: no valid token", true),
         ("403", "`forbidden`: the key is no admin key, or not valid from this address", true),
         ("404", "`not_found`", has_path),
+        ("408", "`request_timeout`: the body did not arrive within 10 s", has_body),
         ("413", "`body_too_large`: more than 64 KiB", has_body),
         ("415", "`unsupported_media_type`: not JSON", has_body),
-        ("503", "`metadata_unavailable`, `unavailable` or `outcome_unknown`; `Retry-After` is given", true),
+        ("500", "`internal`: a bug; the log has more under the request's id", true),
+        ("501", "`not_supported`: a voter of the metadata runs an older version", changes),
+        (
+            "503",
+            "`metadata_unavailable`, `metadata_stale`, `unavailable` or `outcome_unknown`; `Retry-After` is given",
+            true,
+        ),
     ] {
         if applies {
             let answer = ResponseBuilder::new().description(description).build();

@@ -4,7 +4,7 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
-use headwater_types::ErrorCode;
+use headwater_types::{ErrorCode, RequestId};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
@@ -15,16 +15,19 @@ struct Document {
     status: u16,
     detail: String,
     code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
 }
 
-/// The answer for `code`; the detail is for people.
-pub fn problem(code: ErrorCode, detail: impl Into<String>) -> Response {
+/// The answer for `code`; the detail is for people. Without a request id where the request has none.
+pub fn problem(code: ErrorCode, detail: impl Into<String>, request_id: Option<&RequestId>) -> Response {
     let document = Document {
         r#type: format!("urn:headwater:error:{}", code.code()),
         title: code.title(),
         status: code.status(),
         detail: detail.into(),
         code: code.code(),
+        request_id: request_id.map(ToString::to_string),
     };
     let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = [

@@ -83,13 +83,13 @@ async fn asset(State(shared): State<Arc<Shared>>, Path(path): Path<String>, head
     shared
         .assets
         .get(&path, &headers)
-        .unwrap_or_else(|| problem(ErrorCode::NotFound, format!("there is no page file {path}")))
+        .unwrap_or_else(|| problem(ErrorCode::NotFound, format!("there is no page file {path}"), None))
 }
 
 async fn not_found(uri: Uri) -> Response {
-    problem(ErrorCode::NotFound, format!("the admin plane has nothing at {}", uri.path()))
+    problem(ErrorCode::NotFound, format!("the admin plane has nothing at {}", uri.path()), None)
 }
 
 async fn method_not_allowed(method: Method, uri: Uri) -> Response {
-    problem(ErrorCode::MethodNotAllowed, format!("{method} is not allowed for {}", uri.path()))
+    problem(ErrorCode::MethodNotAllowed, format!("{method} is not allowed for {}", uri.path()), None)
 }

@@ -7,8 +7,8 @@ mod shards;
 
 use bytes::Bytes;
 use headwater_types::{
-    Epoch, Incarnation, KeyId, Member, NamespaceId, NamespaceName, NodeId, ShardId, UnixMillis, ZoneName,
-    signing::SigningKeyId,
+    Epoch, Incarnation, KeyId, Member, NamespaceId, NamespaceName, NodeId, Redacted, ShardId, UnixMillis,
+    ZoneName, signing::SigningKeyId,
 };
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -145,7 +145,7 @@ pub enum Command {
         /// What it signs for.
         namespace: NamespaceId,
         /// 32 random bytes, base64url without padding.
-        secret: String,
+        secret: Redacted,
     },
     /// Takes a signing key away. Repeating it changes nothing.
     RevokeSigningKey {

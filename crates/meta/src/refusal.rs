@@ -12,6 +12,8 @@ pub const VERSION_MISMATCH: &str = "version_mismatch";
 pub const INVALID: &str = "invalid";
 /// A bound of [`crate::limits`] is reached.
 pub const TOO_MANY: &str = "too_many";
+/// The hot capacity is more than the nodes of a zone have.
+pub const CAPACITY: &str = "capacity";
 /// A newer process of the node has registered.
 pub const STALE_INCARNATION: &str = "stale_incarnation";
 /// The key was revoked; its id is not used again.

@@ -14,6 +14,7 @@ use headwater_telemetry::{LogConfig, LogFormat, MetricsRegistry, Readiness};
 use headwater_types::{NamespaceName, NodeId, ZoneName};
 use serde::Serialize;
 use std::{
+    io::Write,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -34,6 +35,8 @@ use crate::{
 
 /// The namespace that the first start makes.
 const NAMESPACE: &str = "live-origin";
+/// What the voters know its frontend as.
+const FRONTEND: &str = "frontend-1";
 /// The zones, with one node each.
 const ZONES: [&str; 2] = ["a", "b"];
 /// How long requests that are under way may take once Ctrl-C was pressed.
@@ -73,7 +76,7 @@ pub struct DevOptions {
     trace_ratio: f64,
     /// Print dev.json on one line, then `ready`.
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 /// The document `dev.json`.
@@ -134,7 +137,7 @@ pub async fn run(options: DevOptions) -> Result<()> {
         http,
         trusted_proxies: Vec::new(),
         auth_max_staleness: None,
-        name: "frontend-1".to_owned(),
+        name: FRONTEND.to_owned(),
         store: store.clone(),
         cache: cache.clone(),
         directory: directory.clone(),
@@ -146,7 +149,7 @@ pub async fn run(options: DevOptions) -> Result<()> {
     let data_url = format!("http://{data}");
     let audit_file = Some(options.data_dir.join("audit.jsonl"));
     let admin_config = AdminReady { audit_file, ..AdminReady::default() };
-    let api = admin::api(admin_config, (store, cache.clone()), directory, (clock, rng))?;
+    let api = admin::api(FRONTEND.to_owned(), admin_config, (store, cache.clone()), directory, (clock, rng))?;
     let data = Some(data_url.clone());
     let state = AdminState { cache: Some(cache), metrics, readiness, data_url: data, api: Some(api) };
     // It goes on while the data plane drains, so that `/readyz` tells of that.
@@ -195,13 +198,15 @@ fn access_log_target(text: &str) -> AccessLogTarget {
 }
 
 fn announce(info: &DevInfo, options: &DevOptions) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
     if options.json {
-        println!("{}\nready", serde_json::to_string(info)?);
-        return Ok(());
+        writeln!(stdout, "{}\nready", serde_json::to_string(info)?)?;
+        return Ok(stdout.flush()?);
     }
     let DevInfo { data_url, admin_url, credentials } = info;
     let Credentials { namespace, encoder_api_key, player_api_key, .. } = credentials;
-    println!(
+    writeln!(
+        stdout,
         "
 Headwater {version} is ready: two zones, one node each, in one process.
 
@@ -220,6 +225,6 @@ Ctrl-C stops it.
 ",
         version = env!("CARGO_PKG_VERSION"),
         keys = options.data_dir.join("dev.json").display(),
-    );
-    Ok(())
+    )?;
+    Ok(stdout.flush()?)
 }

@@ -3,6 +3,7 @@
 //! Fields may be added; clients ignore those that they do not know. What a client sends is checked strictly.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use utoipa::ToSchema;
 
 use crate::settings::{NamespaceSettings, Permission};
@@ -102,14 +103,25 @@ pub struct NewKey {
     pub digest: bool,
 }
 
-/// A key that was just made: the only time that its secret is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// A key that was just made: the only time that its secret is shown. Its `Debug` leaves it out.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CreatedKey {
     /// The secret.
     pub api_key: String,
     /// The key.
     #[serde(flatten)]
     pub key: Key,
+}
+
+impl fmt::Debug for CreatedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CreatedKey").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+/// What an older server knew without saying so.
+fn yes() -> bool {
+    true
 }
 
 /// What revoking a key reached.
@@ -123,6 +135,21 @@ pub struct Revoked {
     pub confirmed: Vec<String>,
     /// Frontends that were heard of lately and have not confirmed yet.
     pub pending: Vec<String>,
+    /// Frontends that have not confirmed and were last heard of more than 3 seconds and less than 10 minutes ago: gone,
+    /// or cut off from the metadata and still accepting the key.
+    #[serde(default)]
+    pub silent: Vec<String>,
+    /// Whether the metadata said which frontends there are; if not, the lists are empty.
+    #[serde(default = "yes")]
+    pub frontends_known: bool,
+}
+
+impl Revoked {
+    /// Whether every frontend that is known refuses the key. With none known that cannot be said.
+    pub fn is_confirmed_by_all(&self) -> bool {
+        let missing = !self.pending.is_empty() || !self.silent.is_empty();
+        self.frontends_known && !self.confirmed.is_empty() && !missing
+    }
 }
 
 /// A signing key, without its secret.
@@ -136,14 +163,20 @@ pub struct SigningKeyInfo {
     pub created_at: String,
 }
 
-/// A signing key that was just made: the only time that its secret is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// A signing key that was just made: the only time that its secret is shown. Its `Debug` leaves it out.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CreatedSigningKey {
     /// The secret: 32 bytes, base64url without padding.
     pub secret: String,
     /// The key.
     #[serde(flatten)]
     pub key: SigningKeyInfo,
+}
+
+impl fmt::Debug for CreatedSigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CreatedSigningKey").field("key", &self.key).finish_non_exhaustive()
+    }
 }
 
 /// A storage node.
@@ -201,12 +234,12 @@ pub struct Shard {
 /// The cluster as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Cluster {
-    /// Names the cluster; made when it was founded.
+    /// Names the cluster; made when it was founded. Empty where this process was never told.
     pub id: String,
     /// The version of the metadata.
     pub version: u64,
-    /// The metadata group.
-    pub meta: MetaGroup,
+    /// The metadata group; null where no voter answers.
+    pub meta: Option<MetaGroup>,
     /// The zones that nodes stand in.
     pub zones: Vec<Zone>,
     /// A zone that takes no part.
@@ -302,11 +335,10 @@ pub struct Watcher {
 }
 
 /// What a purge is asked for with.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPurge {
-    /// Keys that begin with this; empty: all of the namespace.
-    #[serde(default)]
+    /// Keys that begin with this; empty, which must be said: all of the namespace.
     pub prefix: String,
     /// Refuse what lies below the prefix from now on.
     #[serde(default)]
@@ -411,4 +443,30 @@ pub struct Problem {
     pub detail: String,
     /// The stable code.
     pub code: String,
+    /// The request's id, as in `x-request-id` and in the log; absent where nothing handled the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let key = r#"{"api_key":"hw_id_verysecret","id":"id","namespace":null,"permission":"admin","prefix":null,
+            "cidrs":[],"digest":false,"created_at":"t","expires_at":null,"last_used_at":null}"#;
+        let signing = r#"{"secret":"verysecret","id":"id","namespace":"live","created_at":"t"}"#;
+        let key: CreatedKey = serde_json::from_str(key).unwrap();
+        let signing: CreatedSigningKey = serde_json::from_str(signing).unwrap();
+        let shown = format!("{key:?} {signing:?}");
+        assert!(shown.contains("\"id\"") && !shown.contains("verysecret"), "{shown}");
+    }
+
+    #[test]
+    fn what_a_purge_is_of_must_be_said() {
+        assert!(serde_json::from_str::<NewPurge>("{}").is_err());
+        let all = NewPurge { prefix: String::new(), block: false };
+        assert_eq!(serde_json::from_str::<NewPurge>(r#"{"prefix":""}"#).unwrap(), all);
+    }
 }

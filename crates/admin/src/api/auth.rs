@@ -5,9 +5,9 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use headwater_types::{ApiKey, ErrorCode, Permission, RequestId};
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue, header, request::Parts};
-use ipnet::IpNet;
+use headwater_meta::Report;
+use headwater_types::{ApiKey, ErrorCode, KeyId, Permission, RequestId, UnixMillis, client_address};
+use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use sha2::{Digest, Sha256};
 use std::{
     fmt,
@@ -15,10 +15,12 @@ use std::{
     sync::Arc,
 };
 use subtle::ConstantTimeEq;
+use tracing::Instrument;
 
 use super::{
     AdminApi,
-    error::{ApiError, ApiResult},
+    error::{self, ApiError, ApiResult},
+    metadata,
 };
 
 /// Shortest bootstrap token, in bytes.
@@ -56,7 +58,7 @@ impl fmt::Debug for BootstrapToken {
 pub struct Caller {
     /// The id of the admin key, or [`BOOTSTRAP`].
     pub who: String,
-    /// Where from, if the listener says.
+    /// Where from, seen through the trusted proxies, if that is known.
     pub client: Option<IpAddr>,
     /// The request's id.
     pub request_id: RequestId,
@@ -74,25 +76,29 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 /// Lets a request through that an administrator makes, and gives every answer its request id.
 pub async fn guard(State(api): State<Arc<AdminApi>>, mut request: Request, next: Next) -> Response {
     let request_id = RequestId::new(&*api.clock, &*api.rng);
-    let client = client(request.extensions());
-    let mut response = match authorize(&api, request.headers(), client) {
+    let client = client(&api, &request);
+    let response = match authorize(&api, request.headers(), client) {
         Ok(who) => {
+            // What is logged on behalf of the request says so.
+            let span = tracing::info_span!("admin", %request_id, method = %request.method());
             request.extensions_mut().insert(Caller { who, client, request_id });
-            next.run(request).await
+            next.run(request).instrument(span).await
         }
         Err(error) => {
             tracing::debug!(%request_id, ?client, detail = %error.detail, "an admin request was refused");
             error.into_response()
         }
     };
+    let mut response = error::named(response, &request_id);
     if let Ok(id) = HeaderValue::from_str(&request_id.to_string()) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
     }
     response
 }
 
-fn client(extensions: &Extensions) -> Option<IpAddr> {
-    extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip().to_canonical())
+fn client(api: &AdminApi, request: &Request) -> Option<IpAddr> {
+    let ConnectInfo(peer) = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
+    client_address::of(*peer, request.headers(), &api.trusted_proxies)
 }
 
 fn authorize(api: &AdminApi, headers: &HeaderMap, client: Option<IpAddr>) -> ApiResult<String> {
@@ -105,24 +111,50 @@ fn authorize(api: &AdminApi, headers: &HeaderMap, client: Option<IpAddr>) -> Api
         return Ok(BOOTSTRAP.to_owned());
     }
     let key = ApiKey::parse(token).map_err(|_| unauthorized())?;
-    let record = api.cache.verify(&key, api.clock.unix_millis()).ok_or_else(unauthorized)?;
+    // One that was revoked since could not be told from one that is good.
+    if let Some(max) = api.auth_max_staleness.filter(|max| api.cache.is_stale(api.clock.monotonic(), *max)) {
+        let detail = format!("the metadata was not heard for more than {max:?}: no key is accepted here");
+        return Err(ApiError::new(ErrorCode::MetadataStale, detail));
+    }
+    let now = api.clock.unix_millis();
+    let record = api.cache.verify(&key, now).ok_or_else(unauthorized)?;
     let forbidden = |detail: &str| Err(ApiError::new(ErrorCode::Forbidden, detail));
     if record.permission != Permission::Admin {
         return forbidden("the key is of the data plane; the admin API takes keys of permission admin");
     }
-    if !allowed_from(&record.cidrs, client) {
+    // Where the client's address is not known, a key that is limited to networks is refused.
+    let within = |client| client_address::is_within(client, &record.cidrs);
+    if !record.cidrs.is_empty() && !client.is_some_and(within) {
         return forbidden("the key is not valid from this client address");
     }
+    note_use(api, &record.id, now);
     Ok(record.id.to_string())
+}
+
+/// Tells the voters that a key is in use. The time of its last use is no more than a help for operators, so a report
+/// that is lost is not repeated.
+fn note_use(api: &AdminApi, id: &KeyId, now: UnixMillis) {
+    if !api.key_uses.is_news(id, now) {
+        return;
+    }
+    let report = Report {
+        reporter: api.name.clone(),
+        version: api.cache.version(),
+        node: None,
+        keys_used: vec![(id.clone(), now)],
+    };
+    let store = api.store.clone();
+    tokio::spawn(async move {
+        match tokio::time::timeout(metadata::LIMIT, store.report(report)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the use of an admin key was not told"),
+            Err(_) => tracing::debug!("the use of an admin key was not told in time"),
+        }
+    });
 }
 
 /// The token of `Bearer <token>`; the scheme is read without regard to case (RFC 9110, section 11.1).
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-/// A key that is limited to networks is refused where the client address is not known.
-fn allowed_from(cidrs: &[IpNet], client: Option<IpAddr>) -> bool {
-    cidrs.is_empty() || client.is_some_and(|client| cidrs.iter().any(|network| network.contains(&client)))
 }

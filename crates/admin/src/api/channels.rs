@@ -7,7 +7,7 @@ use headwater_types::{
     api::{Channel, Page},
     rfc3339,
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     AdminApi,
@@ -22,9 +22,12 @@ use super::{
 const PLAYLISTS: [&str; 2] = [".m3u8", ".mpd"];
 /// Pages of objects that one request looks through.
 const PAGES_MAX: usize = 20;
+/// When a request looks at no further page: clients wait longer than this and one page.
+const LOOK_MAX: Duration = Duration::from_secs(15);
 
 /// Lists the live playlists of a namespace: names that end in `.m3u8` or `.mpd`, with their age. A page may have fewer
-/// items than the limit and still a cursor: a request looks at up to 20,000 objects.
+/// items than the limit and still a cursor: a request looks at up to 20,000 objects, and
+/// for up to 20 s.
 #[utoipa::path(get, path = "/v1/namespaces/{ns}/channels", tag = "objects", operation_id = "list_channels",
     params(("ns" = String, Path, description = "The namespace's name"), Paging),
     responses((status = 200, description = "A page", body = Page<Channel>)))]
@@ -37,7 +40,7 @@ pub async fn list(
     let after = paging::from_cursor(query.cursor.as_deref())?;
     let state = api.read(query.stale).await?;
     let namespace = metadata::namespace(&state, &name)?.id;
-    let now = api.clock.unix_millis();
+    let (now, until) = (api.clock.unix_millis(), api.clock.monotonic() + LOOK_MAX);
     let mut listing = Listing { after, limit: PAGE_MAX, ..Listing::default() };
     let mut channels = Page { items: Vec::new(), cursor: None };
     for _ in 0..PAGES_MAX {
@@ -54,6 +57,9 @@ pub async fn list(
         }
         if !page.more {
             return Ok(Json(channels));
+        }
+        if api.clock.monotonic() >= until {
+            break;
         }
     }
     channels.cursor = listing.after.as_deref().map(paging::to_cursor);

@@ -6,30 +6,20 @@ use headwater_types::{
     NodeId, ZoneName,
     api::{Cluster, MoveCounts, ShardCounts, Watcher, Zone},
 };
-use serde::Deserialize;
 use std::{collections::BTreeMap, sync::Arc};
-use utoipa::IntoParams;
 
 use super::{
     AdminApi,
     auth::Caller,
     convert,
     error::{ApiError, ApiResult},
-    input::{Params, Segments},
+    input::{NoQuery, Params, Segments},
     meta_members,
-    metadata::Change,
+    metadata::{Change, SOFT_LIMIT},
     nodes::{heard, is_alive, millis},
+    paging::StaleQuery,
 };
 use headwater_types::ErrorCode;
-
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct StaleQuery {
-    /// Answer from this process's copy of the metadata, also without a quorum.
-    #[serde(default)]
-    pub stale: bool,
-}
 
 /// The cluster as a whole.
 #[utoipa::path(get, path = "/v1/cluster", tag = "cluster", operation_id = "get_cluster", params(StaleQuery),
@@ -39,7 +29,7 @@ pub async fn show(
     Params(query): Params<StaleQuery>,
 ) -> ApiResult<Json<Cluster>> {
     let state = api.read(query.stale).await?;
-    document(&api, &state).await
+    Ok(document(&api, &state).await)
 }
 
 /// Fences a zone: it takes no part, and every shard that has an in-sync member elsewhere goes on without it. For a zone
@@ -52,6 +42,7 @@ pub async fn fence(
     Shared(api): Shared<Arc<AdminApi>>,
     caller: Caller,
     Segments(name): Segments<String>,
+    Params(NoQuery {}): Params<NoQuery>,
 ) -> ApiResult<Json<Cluster>> {
     let state = api.read(false).await?;
     let zone = known(&state, &name)?;
@@ -73,12 +64,13 @@ pub async fn unfence(
     Shared(api): Shared<Arc<AdminApi>>,
     caller: Caller,
     Segments(name): Segments<String>,
+    Params(NoQuery {}): Params<NoQuery>,
 ) -> ApiResult<Json<Cluster>> {
     let state = api.read(false).await?;
     let zone = known(&state, &name)?;
     match fenced(&state) {
         Some(fenced) if fenced == zone => set_verdict(&api, &caller, "zone.unfence", Some(zone), None).await,
-        _ => document(&api, &state).await,
+        _ => Ok(document(&api, &state).await),
     }
 }
 
@@ -109,27 +101,29 @@ async fn set_verdict(
         Change { action, target, before: convert::audited(&expect), after: convert::audited(&fenced) };
     let applied = api.change(caller, change, Command::SetZoneVerdict { expect, fenced }).await?;
     let state = api.shown(applied.version).await?;
-    document(api, &state).await
+    Ok(document(api, &state).await)
 }
 
-async fn document(api: &AdminApi, state: &State) -> ApiResult<Json<Cluster>> {
-    let membership = meta_members::membership(api).await?;
-    let presence = api.presence().await;
+/// The cluster, also where no voter says who takes part: a change that was made must not be answered as a failure, and
+/// a stale read needs no voter.
+async fn document(api: &AdminApi, state: &State) -> Json<Cluster> {
+    let (membership, presence) = tokio::join!(meta_members::membership(api, SOFT_LIMIT), api.presence());
+    let membership = membership.ok();
     let watchers = presence.reporters.iter().filter(|reporter| is_alive(reporter)).map(|reporter| Watcher {
         name: reporter.name.clone(),
         metadata_version: reporter.version,
         heard_ms_ago: millis(reporter.ago),
     });
-    Ok(Json(Cluster {
-        id: membership.cluster.clone(),
+    Json(Cluster {
+        id: membership.as_ref().map_or_else(|| api.cache.cluster(), |membership| membership.cluster.clone()),
         version: state.version,
-        meta: meta_members::document(&membership),
+        meta: membership.as_ref().map(meta_members::document),
         zones: zones(state, &presence),
         fenced_zone: fenced(state).map(|zone| zone.to_string()),
         shards: shard_counts(state),
         watchers: watchers.collect(),
         moves: moves(state),
-    }))
+    })
 }
 
 fn zones(state: &State, presence: &Presence) -> Vec<Zone> {

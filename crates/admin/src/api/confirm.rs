@@ -18,8 +18,10 @@ use super::{
 pub const WAIT_MS_DEFAULT: u64 = 1_000;
 /// Longest wait, in milliseconds.
 pub const WAIT_MS_MAX: u64 = 10_000;
-/// Between two looks at what frontends reported.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// The first pause between two looks at what frontends reported, and the longest: each is twice the one before. A look
+/// fetches when every key was last used, which may be much, and frontends confirm within some 50 ms.
+const PAUSE_MIN: Duration = Duration::from_millis(25);
+const PAUSE_MAX: Duration = Duration::from_millis(200);
 /// How the names of frontends begin among those that report.
 const FRONTENDS: &str = "frontend-";
 
@@ -45,28 +47,38 @@ impl RevokeQuery {
 }
 
 impl AdminApi {
-    /// Answers which frontends have `version`, once all have that were heard of lately, or after `wait`.
+    /// Answers which frontends have `version`, once all have that are known, or after `wait`. Where none is known there is
+    /// none to confirm: a voter that has just started has not heard of them yet.
     pub(crate) async fn confirmed(&self, id: String, version: u64, wait: Duration) -> Response {
         let until = self.clock.monotonic() + wait;
+        let mut pause = PAUSE_MIN;
         loop {
-            // Where the metadata does not say who is there, nobody has confirmed.
             let presence = self.known_presence().await;
-            let known = presence.is_some();
-            let revoked = split(id.clone(), version, &presence.unwrap_or_default().reporters);
+            let frontends_known = presence.is_some();
+            let revoked =
+                Revoked { frontends_known, ..split(&id, version, &presence.unwrap_or_default().reporters) };
             let left = until.saturating_sub(self.clock.monotonic());
-            if (known && revoked.pending.is_empty()) || left.is_zero() {
+            if revoked.is_confirmed_by_all() || left.is_zero() {
                 return Json(revoked).into_response();
             }
-            sleep(LOOK_EVERY.min(left)).await;
+            sleep(pause.min(left)).await;
+            pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 }
 
-fn split(id: String, version: u64, reporters: &[Reporter]) -> Revoked {
-    let live = reporters.iter().filter(|r| r.name.starts_with(FRONTENDS) && r.ago <= REPORT_STALE);
-    let (confirmed, pending): (Vec<&Reporter>, Vec<&Reporter>) = live.partition(|r| r.version >= version);
-    let names = |list: Vec<&Reporter>| list.into_iter().map(|r| r.name.clone()).collect();
-    Revoked { id, version, confirmed: names(confirmed), pending: names(pending) }
+fn split(id: &str, version: u64, reporters: &[Reporter]) -> Revoked {
+    let (mut confirmed, mut pending, mut silent) = (Vec::new(), Vec::new(), Vec::new());
+    for reporter in reporters.iter().filter(|reporter| reporter.name.starts_with(FRONTENDS)) {
+        // One that had it refuses the key ever after, heard or not.
+        let list = match (reporter.version >= version, reporter.ago <= REPORT_STALE) {
+            (true, _) => &mut confirmed,
+            (false, true) => &mut pending,
+            (false, false) => &mut silent,
+        };
+        list.push(reporter.name.clone());
+    }
+    Revoked { id: id.to_owned(), version, confirmed, pending, silent, frontends_known: true }
 }
 
 #[cfg(test)]
@@ -74,19 +86,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn live_frontends_confirm_or_are_pending_and_others_do_not_count() {
+    fn frontends_confirm_or_are_pending_or_silent_and_others_do_not_count() {
         let reporter = |name: &str, version, ago| Reporter { name: name.into(), version, node: None, ago };
         let late = REPORT_STALE + Duration::from_millis(1);
         let reporters = [
             reporter("frontend-1", 7, Duration::ZERO),
             reporter("frontend-2", 8, REPORT_STALE),
             reporter("frontend-3", 6, Duration::ZERO),
-            reporter("frontend-4", 9, late),
+            reporter("frontend-4", 7, late),
+            reporter("frontend-5", 6, late),
             reporter("node-1", 1, Duration::ZERO),
         ];
-        let revoked = split("id".into(), 7, &reporters);
-        assert_eq!(revoked.confirmed, ["frontend-1", "frontend-2"]);
+        let revoked = split("id", 7, &reporters);
+        assert_eq!(revoked.confirmed, ["frontend-1", "frontend-2", "frontend-4"]);
         assert_eq!(revoked.pending, ["frontend-3"]);
+        assert_eq!(revoked.silent, ["frontend-5"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Errors of the admin API.
 
 use axum::response::{IntoResponse, Response};
-use headwater_types::ErrorCode;
+use headwater_types::{ErrorCode, RequestId};
 use http::{HeaderValue, header};
 
 use crate::problem::problem;
@@ -37,7 +37,24 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = problem(self.code, self.detail);
+        let mut response = self.answer(None);
+        // So that it can be written anew with its request id, which handlers need not know.
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// An answer whose body, if it is an error, names the request.
+pub(super) fn named(mut response: Response, request_id: &RequestId) -> Response {
+    match response.extensions_mut().remove::<ApiError>() {
+        Some(error) => error.answer(Some(request_id)),
+        None => response,
+    }
+}
+
+impl ApiError {
+    fn answer(&self, request_id: Option<&RequestId>) -> Response {
+        let mut response = problem(self.code, self.detail.clone(), request_id);
         let headers = response.headers_mut();
         if self.code == ErrorCode::Unauthorized {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -16,10 +16,10 @@ use super::{
     confirm::RevokeQuery,
     convert,
     error::{ApiError, ApiResult},
-    input::{Body, Params, Segments, decode},
+    input::{Body, NoQuery, Params, Segments, decode},
     metadata::{self, Change, unexpected},
     new_key,
-    paging::{self, Paging},
+    paging::{self, Paging, StaleQuery},
 };
 
 /// Lists the keys of a namespace in the order of their ids.
@@ -46,6 +46,7 @@ pub async fn create(
     Shared(api): Shared<Arc<AdminApi>>,
     caller: Caller,
     Segments(name): Segments<String>,
+    Params(NoQuery {}): Params<NoQuery>,
     Body(body): Body,
 ) -> ApiResult {
     let state = api.read(false).await?;
@@ -54,18 +55,20 @@ pub async fn create(
 
 /// A key, without its secret.
 #[utoipa::path(get, path = "/v1/namespaces/{ns}/keys/{id}", tag = "keys", operation_id = "get_key",
-    params(("ns" = String, Path, description = "The namespace's name"), ("id" = String, Path, description = "The key's id")),
+    params(("ns" = String, Path, description = "The namespace's name"), ("id" = String, Path, description = "The key's id"),
+        StaleQuery),
     responses((status = 200, description = "The key", body = Key)))]
 pub async fn show(
     Shared(api): Shared<Arc<AdminApi>>,
     Segments((name, id)): Segments<(String, String)>,
+    Params(query): Params<StaleQuery>,
 ) -> ApiResult<Json<Key>> {
-    let state = api.read(false).await?;
+    let state = api.read(query.stale).await?;
     let namespace = metadata::namespace(&state, &name)?.id;
     one(&api, &state, Some(namespace), &id).await
 }
 
-/// Revokes a key, and waits for the frontends to confirm it. Repeating it is safe.
+/// Revokes a key, and waits until all frontends that are known have confirmed it. Repeating it is safe.
 #[utoipa::path(delete, path = "/v1/namespaces/{ns}/keys/{id}", tag = "keys", operation_id = "revoke_key",
     params(("ns" = String, Path, description = "The namespace's name"), ("id" = String, Path, description = "The key's id"),
         RevokeQuery),
@@ -97,23 +100,29 @@ pub async fn list_admin(
     responses(
         (status = 201, description = "Made; to be saved as the file that `Content-Disposition` names", body = CreatedKey),
         (status = 409, description = "`too_many`: a bound of the metadata is reached")))]
-pub async fn create_admin(Shared(api): Shared<Arc<AdminApi>>, caller: Caller, Body(body): Body) -> ApiResult {
+pub async fn create_admin(
+    Shared(api): Shared<Arc<AdminApi>>,
+    caller: Caller,
+    Params(NoQuery {}): Params<NoQuery>,
+    Body(body): Body,
+) -> ApiResult {
     make(&api, &caller, None, &body).await
 }
 
 /// A key of the admin plane, without its secret.
 #[utoipa::path(get, path = "/v1/keys/{id}", tag = "keys", operation_id = "get_admin_key",
-    params(("id" = String, Path, description = "The key's id")),
+    params(("id" = String, Path, description = "The key's id"), StaleQuery),
     responses((status = 200, description = "The key", body = Key)))]
 pub async fn show_admin(
     Shared(api): Shared<Arc<AdminApi>>,
     Segments(id): Segments<String>,
+    Params(query): Params<StaleQuery>,
 ) -> ApiResult<Json<Key>> {
-    let state = api.read(false).await?;
+    let state = api.read(query.stale).await?;
     one(&api, &state, None, &id).await
 }
 
-/// Revokes a key of the admin plane, and waits for the frontends to confirm it. Repeating it is safe.
+/// Revokes a key of the admin plane, and waits until all frontends that are known have confirmed it. Repeating it is safe.
 #[utoipa::path(delete, path = "/v1/keys/{id}", tag = "keys", operation_id = "revoke_admin_key",
     params(("id" = String, Path, description = "The key's id"), RevokeQuery),
     responses((status = 200, description = "Revoked, and which frontends refuse it already", body = Revoked)))]

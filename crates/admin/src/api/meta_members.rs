@@ -14,8 +14,8 @@ use super::{
     auth::Caller,
     convert,
     error::{ApiError, ApiResult},
-    input::{Body, Segments, decode},
-    metadata::{Change, LIMIT},
+    input::{Body, NoQuery, Params, Segments, decode},
+    metadata::{Change, LIMIT, to_its_end},
     nodes::millis,
 };
 use headwater_meta::limits::ADDRESS_BYTES_MAX;
@@ -26,8 +26,11 @@ const CHANGE_LIMIT: Duration = Duration::from_secs(30);
 /// The metadata group, as the voter that is asked knows it; answered without a quorum, too.
 #[utoipa::path(get, path = "/v1/cluster/meta", tag = "cluster", operation_id = "get_meta_group",
     responses((status = 200, description = "The group", body = MetaGroup)))]
-pub async fn show(Shared(api): Shared<Arc<AdminApi>>) -> ApiResult<Json<MetaGroup>> {
-    Ok(Json(document(&membership(&api).await?)))
+pub async fn show(
+    Shared(api): Shared<Arc<AdminApi>>,
+    Params(NoQuery {}): Params<NoQuery>,
+) -> ApiResult<Json<MetaGroup>> {
+    Ok(Json(document(&membership(&api, LIMIT).await?)))
 }
 
 /// Adds a voter, which is a learner until it has caught up. Its process must run already and know none of the group.
@@ -39,6 +42,7 @@ pub async fn show(Shared(api): Shared<Arc<AdminApi>>) -> ApiResult<Json<MetaGrou
 pub async fn add(
     Shared(api): Shared<Arc<AdminApi>>,
     caller: Caller,
+    Params(NoQuery {}): Params<NoQuery>,
     Body(body): Body,
 ) -> ApiResult<Json<MetaGroup>> {
     let new: NewMetaMember = decode("", &body)?;
@@ -59,6 +63,7 @@ pub async fn remove(
     Shared(api): Shared<Arc<AdminApi>>,
     caller: Caller,
     Segments(id): Segments<u64>,
+    Params(NoQuery {}): Params<NoQuery>,
 ) -> ApiResult<Json<MetaGroup>> {
     change_members(&api, &caller, "meta.remove", id, MemberChange::Remove { id }).await
 }
@@ -70,19 +75,23 @@ async fn change_members(
     id: u64,
     member: MemberChange,
 ) -> ApiResult<Json<MetaGroup>> {
-    let before = document(&membership(api).await?);
+    let before = document(&membership(api, LIMIT).await?);
     let mut change =
         Change { action, target: id.to_string(), before: convert::audited(&before.members), after: None };
-    match api.store.change_membership(member, CHANGE_LIMIT).await {
-        Ok(membership) => {
-            let after = document(&membership);
-            change.after = convert::audited(&after.members);
-            api.record(caller, change, "").await;
-            Ok(Json(after))
+    let (api, caller) = (api.clone(), caller.clone());
+    to_its_end(async move {
+        match api.store.change_membership(member, CHANGE_LIMIT).await {
+            Ok(membership) => {
+                let after = document(&membership);
+                change.after = convert::audited(&after.members);
+                api.record(&caller, change, "").await;
+                Ok(Json(after))
+            }
+            Err(MetaError::Invalid(why)) => Err(ApiError::new(ErrorCode::Conflict, why)),
+            Err(error) => Err(api.failed(&caller, change, error).await),
         }
-        Err(MetaError::Invalid(why)) => Err(ApiError::new(ErrorCode::Conflict, why)),
-        Err(error) => Err(api.failed(caller, change, error).await),
-    }
+    })
+    .await
 }
 
 fn check_address(address: &str) -> ApiResult<()> {
@@ -97,12 +106,12 @@ fn check_address(address: &str) -> ApiResult<()> {
     }
 }
 
-/// Who takes part.
-pub async fn membership(api: &AdminApi) -> ApiResult<Membership> {
-    let why = match timeout(LIMIT, api.store.membership()).await {
+/// Who takes part, as a voter says within `limit`.
+pub async fn membership(api: &AdminApi, limit: Duration) -> ApiResult<Membership> {
+    let why = match timeout(limit, api.store.membership()).await {
         Ok(Ok(membership)) => return Ok(membership),
         Ok(Err(error)) => error.to_string(),
-        Err(_) => format!("no answer within {LIMIT:?}"),
+        Err(_) => format!("no answer within {limit:?}"),
     };
     let detail = format!("no voter of the metadata answers: the data plane goes on; {why}");
     Err(ApiError::new(ErrorCode::MetadataUnavailable, detail))

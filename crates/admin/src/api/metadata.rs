@@ -5,6 +5,7 @@ use headwater_types::{ErrorCode, rfc3339};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use super::{
     AdminApi,
@@ -16,7 +17,7 @@ use headwater_types::api::AuditEntry;
 /// For each read and each change of the metadata.
 pub const LIMIT: Duration = Duration::from_secs(5);
 /// For what an answer can do without: who takes part, and what roles last reported.
-const SOFT_LIMIT: Duration = Duration::from_secs(1);
+pub(super) const SOFT_LIMIT: Duration = Duration::from_secs(1);
 
 /// A change as the audit log tells it.
 #[derive(Debug, Clone)]
@@ -43,21 +44,28 @@ impl AdminApi {
         }
     }
 
-    /// Makes a change and writes it to the audit log. A refusal is an error, as the state machine words it.
+    /// Makes a change and writes it to the audit log, whether or not the client waits for it. A refusal is an error, as
+    /// the state machine words it.
     pub(crate) async fn change(
         &self,
         caller: &Caller,
         change: Change,
         command: Command,
     ) -> ApiResult<Applied> {
-        match self.store.propose(command, LIMIT).await {
-            Ok(Applied { outcome: Outcome::Refused { code, message }, .. }) => Err(refused(&code, message)),
-            Ok(applied) => {
-                self.record(caller, change, "").await;
-                Ok(applied)
+        let (api, caller) = (self.clone(), caller.clone());
+        to_its_end(async move {
+            match api.store.propose(command, LIMIT).await {
+                Ok(Applied { outcome: Outcome::Refused { code, message }, .. }) => {
+                    Err(refused(&code, message))
+                }
+                Ok(applied) => {
+                    api.record(&caller, change, "").await;
+                    Ok(applied)
+                }
+                Err(error) => Err(api.failed(&caller, change, error).await),
             }
-            Err(error) => Err(self.failed(caller, change, error).await),
-        }
+        })
+        .await
     }
 
     /// Why a change failed; one that may have happened goes to the audit log as `<action>.unknown`.
@@ -65,11 +73,10 @@ impl AdminApi {
         match error {
             MetaError::Unavailable(_) => self.unavailable(&error).await,
             MetaError::Unknown(why) => {
+                let again = again(change.action);
                 self.record(caller, change, ".unknown").await;
-                ApiError::new(
-                    ErrorCode::OutcomeUnknown,
-                    format!("the change may or may not have been made ({why}); send it again: it is safe"),
-                )
+                let detail = format!("the change may or may not have been made ({why}); {again}");
+                ApiError::new(ErrorCode::OutcomeUnknown, detail)
             }
             MetaError::Invalid(why) => {
                 tracing::error!(%why, action = change.action, "the metadata and this build do not understand each other");
@@ -132,6 +139,30 @@ impl AdminApi {
     }
 }
 
+/// Runs a change in a task of its own: a client that goes away drops its request, which must not drop what stands
+/// between a change and its entry in the audit log.
+pub(super) async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = ApiResult<T>> + Send + 'static,
+) -> ApiResult<T> {
+    tokio::spawn(work.in_current_span()).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a change did not come to its end");
+        Err(ApiError::new(ErrorCode::Internal, "the change did not come to its end; see the log"))
+    })
+}
+
+/// What to do after a change that may have been made.
+fn again(action: &str) -> &'static str {
+    match action {
+        "key.create" | "signing_key.create" => {
+            "list the keys before you send it again: one whose secret nobody has should be revoked"
+        }
+        "namespace.delete" => {
+            "look at the namespace before you send it again: one that was made anew with this name would be deleted"
+        }
+        _ => "send it again: it is safe",
+    }
+}
+
 /// The error for a refusal of the state machine, in its words.
 pub(crate) fn refused(code: &str, message: String) -> ApiError {
     let code = match code {
@@ -141,7 +172,7 @@ pub(crate) fn refused(code: &str, message: String) -> ApiError {
         refusal::INVALID => ErrorCode::InvalidValue,
         refusal::TOO_MANY => ErrorCode::TooMany,
         refusal::UNKNOWN_COMMAND => ErrorCode::NotSupported,
-        "capacity" => ErrorCode::Capacity,
+        refusal::CAPACITY => ErrorCode::Capacity,
         _ => ErrorCode::Conflict,
     };
     ApiError::new(code, message)

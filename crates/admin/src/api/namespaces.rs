@@ -20,7 +20,7 @@ use super::{
     auth::Caller,
     convert,
     error::{ApiError, ApiResult},
-    input::{Body, Params, Segments, decode, if_match},
+    input::{Body, NoQuery, Params, Segments, decode, if_match},
     listing::Listing,
     metadata::{self, Change, unexpected},
     paging, settings,
@@ -94,7 +94,12 @@ pub async fn list(
     responses(
         (status = 201, description = "Made; `Location` and `ETag` are given", body = Namespace),
         (status = 409, description = "`exists`, `too_many` or `capacity`")))]
-pub async fn create(Shared(api): Shared<Arc<AdminApi>>, caller: Caller, Body(mut body): Body) -> ApiResult {
+pub async fn create(
+    Shared(api): Shared<Arc<AdminApi>>,
+    caller: Caller,
+    Params(NoQuery {}): Params<NoQuery>,
+    Body(mut body): Body,
+) -> ApiResult {
     let name = match body.as_object_mut().map(|fields| fields.remove("name")) {
         Some(Some(name)) => decode::<String>("", &name).map_err(|e| ApiError::invalid("name", e.detail))?,
         Some(None) => return Err(ApiError::invalid("name", "is missing")),
@@ -146,6 +151,7 @@ pub async fn update(
     caller: Caller,
     Segments(name): Segments<String>,
     headers: HeaderMap,
+    Params(NoQuery {}): Params<NoQuery>,
     Body(patch): Body,
 ) -> ApiResult {
     change_settings(&api, &caller, &name, &headers, |current| settings::patched(current, &patch)).await
@@ -165,6 +171,7 @@ pub async fn replace(
     caller: Caller,
     Segments(name): Segments<String>,
     headers: HeaderMap,
+    Params(NoQuery {}): Params<NoQuery>,
     Body(body): Body,
 ) -> ApiResult {
     change_settings(&api, &caller, &name, &headers, |_| settings::parse(&body)).await

@@ -13,9 +13,9 @@ use super::{
     auth::Caller,
     convert,
     error::{ApiError, ApiResult},
-    input::{Params, Segments},
+    input::{NoQuery, Params, Segments},
     metadata::Change,
-    paging::{self, Paging},
+    paging::{self, Paging, StaleQuery},
 };
 
 /// Lists nodes in the order of their ids. They register by themselves when they start; there is no call for it.
@@ -37,22 +37,27 @@ pub async fn list(
 
 /// A node.
 #[utoipa::path(get, path = "/v1/nodes/{id}", tag = "nodes", operation_id = "get_node",
-    params(("id" = u64, Path, description = "Its id")),
+    params(("id" = u64, Path, description = "Its id"), StaleQuery),
     responses((status = 200, description = "The node", body = Node)))]
-pub async fn show(Shared(api): Shared<Arc<AdminApi>>, Segments(id): Segments<u64>) -> ApiResult<Json<Node>> {
-    let state = api.read(false).await?;
+pub async fn show(
+    Shared(api): Shared<Arc<AdminApi>>,
+    Segments(id): Segments<u64>,
+    Params(query): Params<StaleQuery>,
+) -> ApiResult<Json<Node>> {
+    let state = api.read(query.stale).await?;
     document(&api, &state, id).await
 }
 
-/// Drains a node: all its shards move to others of its zone. `GET` shows how far that is.
+/// Drains a node: its shards move to others of its zone, as far as there are any. It is not checked that these have room;
+/// `GET` shows how far it is.
 #[utoipa::path(post, path = "/v1/nodes/{id}/drain", tag = "nodes", operation_id = "drain_node",
     params(("id" = u64, Path, description = "Its id")),
-    responses((status = 200, description = "It is draining", body = Node),
-        (status = 409, description = "`conflict` or `capacity`: the others cannot take its shards")))]
+    responses((status = 200, description = "It is draining", body = Node)))]
 pub async fn drain(
     Shared(api): Shared<Arc<AdminApi>>,
     caller: Caller,
     Segments(id): Segments<u64>,
+    Params(NoQuery {}): Params<NoQuery>,
 ) -> ApiResult<Json<Node>> {
     set_state(&api, &caller, id, NodeState::Draining, "node.drain").await
 }
@@ -65,11 +70,13 @@ pub async fn activate(
     Shared(api): Shared<Arc<AdminApi>>,
     caller: Caller,
     Segments(id): Segments<u64>,
+    Params(NoQuery {}): Params<NoQuery>,
 ) -> ApiResult<Json<Node>> {
     set_state(&api, &caller, id, NodeState::Active, "node.activate").await
 }
 
-/// Forgets a node for ever; its id is never used again. Refused while a shard names it: drain it first.
+/// Forgets a node for ever; its id is never used again. Refused while a shard names it: drain it first. Repeating it is
+/// safe.
 #[utoipa::path(delete, path = "/v1/nodes/{id}", tag = "nodes", operation_id = "remove_node",
     params(("id" = u64, Path, description = "Its id")),
     responses((status = 204, description = "Removed"),
@@ -78,16 +85,18 @@ pub async fn remove(
     Shared(api): Shared<Arc<AdminApi>>,
     caller: Caller,
     Segments(id): Segments<u64>,
+    Params(NoQuery {}): Params<NoQuery>,
 ) -> ApiResult {
     let state = api.read(false).await?;
-    let record = find(&state, id)?;
-    let change = Change {
-        action: "node.remove",
-        target: id.to_string(),
-        before: convert::audited(record),
-        after: None,
+    let node = NodeId(id);
+    let before = match find(&state, id) {
+        Ok(record) => convert::audited(record),
+        // Sent again, as after a lost answer.
+        Err(_) if state.removed_nodes.contains(&node) => None,
+        Err(absent) => return Err(absent),
     };
-    let applied = api.change(&caller, change, Command::RemoveNode { node: record.id }).await?;
+    let change = Change { action: "node.remove", target: id.to_string(), before, after: None };
+    let applied = api.change(&caller, change, Command::RemoveNode { node }).await?;
     api.shown(applied.version).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

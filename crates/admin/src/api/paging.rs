@@ -27,6 +27,16 @@ pub struct Paging {
     pub stale: bool,
 }
 
+/// How one document is read.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct StaleQuery {
+    /// Answer from this process's copy of the metadata, also without a quorum.
+    #[serde(default)]
+    pub stale: bool,
+}
+
 /// The limit of a page.
 pub fn limit(given: Option<usize>) -> ApiResult<usize> {
     match given {

@@ -11,10 +11,10 @@ use super::{
     auth::Caller,
     convert,
     error::{ApiError, ApiResult},
-    input::{Body, Params, Segments, decode},
+    input::{Body, NoQuery, Params, Segments, decode},
     metadata::{self, Change, unexpected},
     objects::checked_prefix,
-    paging::{self, Paging},
+    paging::{self, Paging, StaleQuery},
 };
 
 /// Begins to remove everything below a prefix. Objects that are stored from now on may stay.
@@ -27,6 +27,7 @@ pub async fn start(
     Shared(api): Shared<Arc<AdminApi>>,
     caller: Caller,
     Segments(name): Segments<String>,
+    Params(NoQuery {}): Params<NoQuery>,
     Body(body): Body,
 ) -> ApiResult {
     let new: NewPurge = decode("", &body)?;
@@ -63,10 +64,14 @@ pub async fn list(
 
 /// A purge and how far it is.
 #[utoipa::path(get, path = "/v1/purges/{id}", tag = "purges", operation_id = "get_purge",
-    params(("id" = u64, Path, description = "Its id")),
+    params(("id" = u64, Path, description = "Its id"), StaleQuery),
     responses((status = 200, description = "The purge", body = Purge)))]
-pub async fn show(Shared(api): Shared<Arc<AdminApi>>, Segments(id): Segments<u64>) -> ApiResult<Json<Purge>> {
-    let state = api.read(false).await?;
+pub async fn show(
+    Shared(api): Shared<Arc<AdminApi>>,
+    Segments(id): Segments<u64>,
+    Params(query): Params<StaleQuery>,
+) -> ApiResult<Json<Purge>> {
+    let state = api.read(query.stale).await?;
     let record = state.purges.get(&id);
     record
         .map(|record| Json(convert::purge(record)))

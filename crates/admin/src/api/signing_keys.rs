@@ -3,7 +3,7 @@
 use axum::{Json, extract::State as Shared, response::IntoResponse};
 use headwater_meta::{Command, Outcome, SigningKeyRecord, State};
 use headwater_types::{
-    NamespaceId,
+    NamespaceId, Redacted,
     api::{CreatedSigningKey, Page, Revoked, SigningKeyInfo},
     signing::{SigningKey, SigningKeyId},
 };
@@ -16,7 +16,7 @@ use super::{
     confirm::RevokeQuery,
     convert,
     error::{ApiError, ApiResult},
-    input::{Params, Segments},
+    input::{NoQuery, Params, Segments},
     metadata::{self, Change, unexpected},
     paging::{self, Paging},
 };
@@ -50,6 +50,7 @@ pub async fn create(
     Shared(api): Shared<Arc<AdminApi>>,
     caller: Caller,
     Segments(name): Segments<String>,
+    Params(NoQuery {}): Params<NoQuery>,
 ) -> ApiResult {
     let state = api.read(false).await?;
     let namespace = metadata::namespace(&state, &name)?.id;
@@ -60,7 +61,7 @@ pub async fn create(
         before: None,
         after: None,
     };
-    let command = Command::CreateSigningKey { id: key.id.clone(), namespace, secret: key.reveal() };
+    let command = Command::CreateSigningKey { id: key.id.clone(), namespace, secret: Redacted(key.reveal()) };
     let applied = api.change(&caller, change, command).await?;
     let Outcome::SigningKey(record) = applied.outcome else { return Err(unexpected(&applied.outcome)) };
     let file = format!("attachment; filename=\"headwater-{name}-signing-{}.json\"", record.id);
@@ -69,7 +70,8 @@ pub async fn create(
     Ok((StatusCode::CREATED, headers, Json(document)).into_response())
 }
 
-/// Revokes a signing key: what it signed is refused. Waits for the frontends to confirm it; repeating it is safe.
+/// Revokes a signing key: what it signed is refused. Waits until all frontends that are known have
+/// confirmed it; repeating it is safe.
 #[utoipa::path(delete, path = "/v1/namespaces/{ns}/signing-keys/{id}", tag = "signing keys", operation_id = "revoke_signing_key",
     params(("ns" = String, Path, description = "The namespace's name"), ("id" = String, Path, description = "The key's id"),
         RevokeQuery),

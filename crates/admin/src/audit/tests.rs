@@ -29,6 +29,9 @@ async fn the_ring_is_bounded_and_newest_first() {
     assert_eq!(last.len(), ENTRIES_KEPT);
     assert_eq!((&last[0], &last[ENTRIES_KEPT - 1]), (&entry(ENTRIES_KEPT), &entry(1)));
     assert_eq!(log.last(2), [entry(ENTRIES_KEPT), entry(ENTRIES_KEPT - 1)]);
+    let older: Vec<(u64, AuditEntry)> = log.before(Some(3)).collect();
+    assert_eq!(older, [(2, entry(2)), (1, entry(1))], "the first one is forgotten");
+    assert_eq!(log.before(Some(1)).count(), 0);
 }
 
 #[tokio::test]

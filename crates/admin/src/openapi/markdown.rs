@@ -15,7 +15,8 @@ watch page are on the same listener without a token.
 
 **Token.** `Authorization: Bearer <token>` with an API key of permission `admin`, or with the bootstrap token of the
 [configuration](configuration.md): 401 without a valid one, 403 for a key of the data plane or from an address that the
-key is not valid from.
+key is not valid from. A frontend with `auth_max_staleness_s` that has not heard the metadata for longer takes no key (503
+`metadata_stale`), but the bootstrap token.
 
 **What is sent** is JSON of at most 64 KiB, `Content-Type: application/json`. Fields and parameters that are not known here
 are refused; the `detail` of the answer names what was wrong and what is allowed. **Errors** are problem documents
@@ -23,8 +24,9 @@ are refused; the `detail` of the answer names what was wrong and what is allowed
 
 **Reads** are as of now, confirmed by a quorum of the metadata voters. Without a quorum they answer 503
 `metadata_unavailable`, while the data plane goes on; with `stale=true` they answer from this process's copy. **Changes**
-answer 503 `outcome_unknown` where they may or may not have been made: sending them again is safe. A `POST` that makes
-something, sent again after that, may answer 409 `exists`, or make a second key: list them.
+answer 503 `outcome_unknown` where they may or may not have been made; `detail` says whether to look first. Sending them
+again is safe but for two: a `POST` that makes a key makes a second one, and a `DELETE` of a namespace deletes one that was
+made anew with its name, unless `If-Match` is sent. A change goes on when the client that asked for it goes away.
 
 **Versions.** A namespace has an `ETag`; `If-Match` makes a change depend on it (412 if it has changed since).
 

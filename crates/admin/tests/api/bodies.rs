@@ -3,7 +3,7 @@
 use axum::body::Body;
 use headwater_admin::api::input::BODY_BYTES_MAX;
 use http::{Request, header, request::Builder};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{BOOTSTRAP, Bench};
 
@@ -75,6 +75,33 @@ async fn parameters_at_and_past_their_limits() {
     ] {
         let detail = bench.get(&format!("/v1/namespaces?{bad}")).await.problem(400, "invalid_value");
         assert!(detail.contains(named), "{bad}: {detail}");
+    }
+    for (method, path) in [
+        ("GET", "/v1/namespaces/live/keys/x"),
+        ("GET", "/v1/keys/x"),
+        ("GET", "/v1/nodes/1"),
+        ("GET", "/v1/purges/1"),
+        ("GET", "/v1/cluster/meta"),
+        ("GET", "/v1/audit"),
+        ("POST", "/v1/namespaces"),
+        ("PATCH", "/v1/namespaces/live"),
+        ("PUT", "/v1/namespaces/live"),
+        ("POST", "/v1/namespaces/live/keys"),
+        ("POST", "/v1/keys"),
+        ("POST", "/v1/namespaces/live/signing-keys"),
+        ("POST", "/v1/namespaces/live/purge"),
+        ("POST", "/v1/nodes/1/drain"),
+        ("POST", "/v1/nodes/1/activate"),
+        ("DELETE", "/v1/nodes/1"),
+        ("POST", "/v1/cluster/meta"),
+        ("DELETE", "/v1/cluster/meta/1"),
+        ("POST", "/v1/cluster/zones/a/fence"),
+        ("DELETE", "/v1/cluster/zones/a/fence"),
+    ] {
+        let body = if matches!(method, "GET" | "DELETE") { Value::Null } else { json!({}) };
+        let answer = bench.send(method, &format!("{path}?speling=1"), body).await;
+        let detail = answer.problem(400, "invalid_value");
+        assert!(detail.contains("speling"), "{method} {path}: {detail}");
     }
     let query = |length: usize| format!("/v1/namespaces?prefix={}", "a".repeat(length - "prefix=".len()));
     bench.get(&query(4096)).await.is(200);

@@ -5,7 +5,7 @@ use headwater_types::{ApiKey, Clock, KeyId, SystemClock, UnixMillis};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-use crate::support::Bench;
+use crate::support::{Bench, Fault};
 
 const KEYS: &str = "/v1/namespaces/live/keys";
 
@@ -147,20 +147,38 @@ async fn a_revocation_says_who_confirmed_it() {
     let revoked = bench.delete(&format!("{path}?wait_ms=0")).await.is(200);
     assert_eq!(revoked["confirmed"], json!(["frontend-1"]));
     assert_eq!(revoked["pending"], json!(["frontend-2"]));
+    assert_eq!((&revoked["silent"], &revoked["frontends_known"]), (&json!(["frontend-3"]), &json!(true)));
     assert!(bench.cache.verify(&key, UnixMillis(0)).is_none());
     bench.get(&path).await.problem(404, "not_found");
 
-    // Sent again, as after a lost answer, it waits until the second one has it.
+    // Sent again, as after a lost answer, it waits until the others have it.
     let long = format!("{path}?wait_ms=10000");
     let waiting = bench.delete(&long);
     let confirm = async {
         tokio::task::yield_now().await;
-        bench.store.presence.lock().reporters[1].version = u64::MAX;
+        for reporter in &mut bench.store.presence.lock().reporters[1..3] {
+            reporter.version = u64::MAX;
+        }
     };
     let (again, ()) = tokio::join!(waiting, confirm);
     let again = again.is(200);
-    assert_eq!(again["confirmed"], json!(["frontend-1", "frontend-2"]));
-    assert_eq!(again["pending"], json!([]));
+    assert_eq!(again["confirmed"], json!(["frontend-1", "frontend-2", "frontend-3"]));
+    assert_eq!((&again["pending"], &again["silent"]), (&json!([]), &json!([])));
+
+    // A voter that has just started knows of nobody: it is waited for some that confirm.
+    bench.store.presence.lock().reporters.clear();
+    let none = bench.delete(&format!("{path}?wait_ms=0")).await.is(200);
+    assert_eq!((&none["confirmed"], &none["frontends_known"]), (&json!([]), &json!(true)));
+    let waiting = bench.delete(&long);
+    let appear = async {
+        tokio::task::yield_now().await;
+        bench.store.presence.lock().reporters.push(reporter("frontend-1", u64::MAX, Duration::ZERO));
+    };
+    let (one, ()) = tokio::join!(waiting, appear);
+    assert_eq!(one.is(200)["confirmed"], json!(["frontend-1"]));
+    bench.store.meets(Some(Fault::PresenceUnknown));
+    let unknown = bench.delete(&format!("{path}?wait_ms=0")).await.is(200);
+    assert_eq!((&unknown["confirmed"], &unknown["frontends_known"]), (&json!([]), &json!(false)));
     bench.delete(&format!("{path}?wait_ms=10001")).await.problem(400, "invalid_value");
     bench.stop().await;
 }

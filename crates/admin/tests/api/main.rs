@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod audit;
 mod bodies;
 mod cluster;
 mod first_step;

@@ -1,8 +1,10 @@
 //! Deletion, signing keys, purges, node states and fences, down to the state machine.
 
+use headwater_meta::{Command, MetaStore, NodeRecord, NodeState};
+use headwater_types::{Incarnation, NodeId, ZoneName};
 use serde_json::{Value, json};
 
-use crate::support::Bench;
+use crate::support::{Bench, LIMIT};
 
 #[tokio::test]
 async fn a_namespace_is_deleted_with_its_keys() {
@@ -90,6 +92,40 @@ async fn a_node_drains_and_is_not_removed_while_it_holds_shards() {
 }
 
 #[tokio::test]
+async fn a_node_is_removed_once_and_again_without_harm() {
+    let bench = Bench::new().await;
+    let node = NodeRecord {
+        id: NodeId(3),
+        incarnation: Incarnation(1),
+        zone: ZoneName::parse("a").unwrap(),
+        address: "node-3:7000".into(),
+        hot_capacity_bytes: 1 << 30,
+        state: NodeState::Active,
+    };
+    bench.store.propose(Command::RegisterNodes { nodes: vec![node] }, LIMIT).await.unwrap();
+    for _ in 0..2 {
+        bench.delete("/v1/nodes/3").await.is(204);
+    }
+    bench.get("/v1/nodes/3").await.problem(404, "not_found");
+    let before: Vec<bool> = bench.audit.last(9).iter().map(|entry| entry.before.is_some()).collect();
+    assert_eq!(before, [false, true]);
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn capacity_that_no_zone_has_is_refused_as_such() {
+    let bench = Bench::with_nodes().await;
+    // Each zone has one node of 1 GiB.
+    let body = |name: &str, bytes: u64| json!({"name": name, "hot_capacity_bytes": bytes});
+    let detail = bench.post("/v1/namespaces", body("vod", (1 << 30) + 1)).await.problem(409, "capacity");
+    assert!(detail.contains("zone a"), "{detail}");
+    bench.post("/v1/namespaces", body("live", 1 << 30)).await.is(201);
+    let patch = json!({"hot_capacity_bytes": (1 << 30) + 1});
+    bench.send("PATCH", "/v1/namespaces/live", patch).await.problem(409, "capacity");
+    bench.stop().await;
+}
+
+#[tokio::test]
 async fn a_zone_is_fenced_and_another_is_not() {
     let bench = Bench::with_nodes().await;
     assert_eq!(bench.post("/v1/cluster/zones/a/fence", Value::Null).await.is(200)["fenced_zone"], "a");
@@ -107,13 +143,16 @@ async fn purges_that_are_not_allowed() {
     let long = "a".repeat(901);
     for (body, named) in [
         (json!({"prefix": 1}), "prefix: invalid type"),
+        // All of the namespace must be said.
+        (json!({}), "missing field `prefix`"),
+        (json!({"block": true}), "missing field `prefix`"),
         (json!({"prefix": long}), "prefix: has 901 bytes"),
         (json!({"speling": 1}), "unknown field `speling`"),
     ] {
         let detail = bench.post(path, body).await.problem(400, "invalid_value");
         assert!(detail.contains(named), "{detail:?} does not contain {named:?}");
     }
-    bench.post("/v1/namespaces/no/purge", json!({})).await.problem(404, "not_found");
+    bench.post("/v1/namespaces/no/purge", json!({"prefix": ""})).await.problem(404, "not_found");
     bench.get("/v1/purges/1").await.problem(404, "not_found");
     assert_eq!(bench.get("/v1/purges").await.is(200)["items"], json!([]));
     bench.stop().await;

@@ -82,7 +82,7 @@ impl State {
             }),
             Command::RevokeKey { id } => self.revoke_key(id),
             Command::CreateSigningKey { id, namespace, secret } => {
-                self.create_signing_key(stamp, id, namespace, secret)
+                self.create_signing_key(stamp, id, namespace, secret.0)
             }
             Command::RevokeSigningKey { id } => self.revoke_signing_key(id),
             Command::StartPurge { namespace, prefix, block } => {

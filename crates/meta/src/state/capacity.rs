@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use super::State;
 use crate::{
     records::{NamespaceRecord, NamespaceSettings, NodeState},
-    refusal::Refusal,
+    refusal::{self, Refusal},
 };
 
 /// Checks what `settings` ask for beside all other namespaces. `old`: the namespace as it is, if it is there.
@@ -29,10 +29,11 @@ pub(super) fn check(
     for (zone, there) in zones(state) {
         if there.is_some_and(|there| u128::from(asked) + taken > there) {
             let there = there.unwrap_or_default();
-            return Err(Refusal::invalid(format!(
+            let message = format!(
                 "hot_capacity_bytes does not fit zone {zone}: asked {asked}, its active nodes have {there} together, \
                  other namespaces take {taken}"
-            )));
+            );
+            return Err(Refusal::new(refusal::CAPACITY, message));
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! An HTTP frontend.
 
 use anyhow::{Context, Result};
-use headwater_admin::AdminState;
+use headwater_admin::{AdminApi, AdminState};
 use headwater_frontend::{
     Frontend, FrontendConfig, FrontendParts,
     net::{self, NetMetrics},
@@ -42,11 +42,17 @@ pub async fn run(mut config: FrontendReady) -> Result<()> {
         follow(store.clone(), config.data_dir.as_deref(), clock.clone(), rng.clone()).await?;
     let directory: Arc<dyn Directory> = Arc::new(GrpcDirectory::new());
     let api = admin::api(
+        watcher.clone(),
         std::mem::take(&mut config.admin),
         (store.clone(), cache.clone()),
         directory.clone(),
         (clock.clone(), rng.clone()),
     )?;
+    let api = AdminApi {
+        auth_max_staleness: config.auth_max_staleness,
+        trusted_proxies: config.trusted_proxies.clone(),
+        ..api
+    };
     let access_log = access_log(&config.access_log, &metrics)?;
     let plane = DataPlane {
         listen: config.listen,

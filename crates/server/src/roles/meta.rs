@@ -50,6 +50,7 @@ pub async fn run(mut config: MetaReady) -> Result<()> {
     let (cache, following) = MetaCache::follow(store.clone(), clock.clone(), rng.clone());
     let directory = Arc::new(GrpcDirectory::new());
     let api = admin::api(
+        format!("meta-{}", config.id),
         std::mem::take(&mut config.admin),
         (store.clone(), cache.clone()),
         directory.clone(),

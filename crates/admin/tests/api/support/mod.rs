@@ -1,6 +1,7 @@
 //! A voter, a copy of its state, two storage nodes that list, and the router.
 
 mod nodes;
+mod schema;
 mod store;
 
 use axum::{Router, body::Body, body::to_bytes};
@@ -49,11 +50,23 @@ impl Answer {
     pub fn problem(self, status: u16, code: &str) -> String {
         assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
         assert_eq!(self.header("cache-control"), "no-store");
+        let request_id = self.header("x-request-id").to_owned();
         let problem = self.is(status);
         assert_eq!((&problem["code"], &problem["status"]), (&code.into(), &status.into()), "{problem}");
         assert_eq!(problem["type"], format!("urn:headwater:error:{code}"));
+        assert_eq!(problem["request_id"].as_str().unwrap_or_default(), request_id, "{problem}");
         problem["detail"].as_str().unwrap().to_owned()
     }
+}
+
+fn router_of(api: &AdminApi) -> Router {
+    headwater_admin::router(AdminState {
+        cache: Some(api.cache.clone()),
+        metrics: Arc::new(MetricsRegistry::new()),
+        readiness: Readiness::new(),
+        data_url: None,
+        api: Some(api.clone()),
+    })
 }
 
 pub struct Bench {
@@ -61,6 +74,7 @@ pub struct Bench {
     pub cache: Arc<MetaCache>,
     pub nodes: Arc<Nodes>,
     pub audit: AuditLog,
+    pub api: AdminApi,
     pub router: Router,
     pub dir: tempfile::TempDir,
     raft: Arc<RaftMeta>,
@@ -83,6 +97,7 @@ impl Bench {
         let nodes = Arc::new(Nodes::default());
         let audit = AuditLog::file(dir.path().join("audit.jsonl")).unwrap();
         let api = AdminApi {
+            name: "frontend-9".into(),
             store: store.clone(),
             cache: cache.clone(),
             directory: Some(nodes.clone()),
@@ -90,15 +105,18 @@ impl Bench {
             rng,
             audit: audit.clone(),
             bootstrap_token: BootstrapToken::new(BOOTSTRAP),
+            auth_max_staleness: None,
+            trusted_proxies: Vec::new(),
+            key_uses: Arc::default(),
         };
-        let router = headwater_admin::router(AdminState {
-            cache: Some(cache.clone()),
-            metrics: Arc::new(MetricsRegistry::new()),
-            readiness: Readiness::new(),
-            data_url: None,
-            api: Some(api),
-        });
-        Self { store, cache, nodes, audit, router, dir, raft, following }
+        let router = router_of(&api);
+        Self { store, cache, nodes, audit, api, router, dir, raft, following }
+    }
+
+    /// Goes on with another API over the same parts.
+    pub fn with(&mut self, change: impl FnOnce(&mut AdminApi)) {
+        change(&mut self.api);
+        self.router = router_of(&self.api);
     }
 
     /// One with a node in each of two zones, and a shard map.
@@ -127,10 +145,13 @@ impl Bench {
     /// Sends a request as it is.
     pub async fn raw(&self, request: Builder, body: impl Into<Body>) -> Answer {
         let request = request.body(body.into()).unwrap();
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = timeout(LIMIT * 2, self.router.clone().oneshot(request)).await.unwrap().unwrap();
         let (head, body) = response.into_parts();
         let body = to_bytes(body, 16 << 20).await.unwrap().to_vec();
-        Answer { status: head.status, headers: head.headers, body }
+        let answer = Answer { status: head.status, headers: head.headers, body };
+        schema::check(&method, &path, &answer);
+        answer
     }
 
     /// Sends a request with the bootstrap token, and a JSON body if there is one.

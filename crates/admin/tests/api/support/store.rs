@@ -6,6 +6,7 @@ use headwater_meta::{
 };
 use parking_lot::Mutex;
 use std::{sync::Arc, time::Duration};
+use tokio::sync::Notify;
 
 /// What calls meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,14 @@ pub enum Fault {
     UnknownButDone,
     /// Another change of the first namespace comes before each update.
     Contended,
+    /// No voter answers at all.
+    Gone,
+    /// Changes are made and reads answered, but nobody says who takes part.
+    MembersUnknown,
+    /// Nobody says who has reported.
+    PresenceUnknown,
+    /// Changes are made, and answered once `Store::release` is called.
+    Held,
 }
 
 #[derive(Debug)]
@@ -25,11 +34,26 @@ pub struct Store {
     pub presence: Mutex<Presence>,
     /// What `change_membership` was asked for.
     pub members: Mutex<Vec<MemberChange>>,
+    /// What was reported.
+    pub reports: Mutex<Vec<Report>>,
+    released: Notify,
 }
 
 impl Store {
     pub fn new(inner: Arc<RaftMeta>) -> Self {
-        Self { inner, fault: Mutex::default(), presence: Mutex::default(), members: Mutex::default() }
+        Self {
+            inner,
+            fault: Mutex::default(),
+            presence: Mutex::default(),
+            members: Mutex::default(),
+            reports: Mutex::default(),
+            released: Notify::new(),
+        }
+    }
+
+    /// Lets a change that is held be answered.
+    pub fn release(&self) {
+        self.released.notify_one();
     }
 
     pub fn meets(&self, fault: Option<Fault>) {
@@ -42,7 +66,7 @@ impl Store {
 
     fn check(&self) -> Result<(), MetaError> {
         match self.fault() {
-            Some(Fault::Unavailable) => Err(MetaError::Unavailable("fault".into())),
+            Some(Fault::Unavailable | Fault::Gone) => Err(MetaError::Unavailable("fault".into())),
             _ => Ok(()),
         }
     }
@@ -62,6 +86,10 @@ impl MetaStore for Store {
         let applied = self.inner.propose(command, limit).await?;
         match self.fault() {
             Some(Fault::UnknownButDone) => Err(MetaError::Unknown("fault".into())),
+            Some(Fault::Held) => {
+                self.released.notified().await;
+                Ok(applied)
+            }
             _ => Ok(applied),
         }
     }
@@ -77,6 +105,9 @@ impl MetaStore for Store {
 
     /// As if two more voters were there.
     async fn membership(&self) -> Result<Membership, MetaError> {
+        if matches!(self.fault(), Some(Fault::Gone | Fault::MembersUnknown)) {
+            return Err(MetaError::Unavailable("fault".into()));
+        }
         let mut membership = self.inner.membership().await?;
         for id in [2, 3] {
             let member = MetaMember {
@@ -96,15 +127,23 @@ impl MetaStore for Store {
             return Err(MetaError::Invalid("voter 1 is the last one".into()));
         }
         self.members.lock().push(change);
-        self.membership().await
+        let membership = self.membership().await;
+        if self.fault() == Some(Fault::Held) {
+            self.released.notified().await;
+        }
+        membership
     }
 
     async fn report(&self, report: Report) -> Result<Reported, MetaError> {
+        self.reports.lock().push(report.clone());
         self.inner.report(report).await
     }
 
     async fn presence(&self) -> Result<Presence, MetaError> {
         self.check()?;
+        if self.fault() == Some(Fault::PresenceUnknown) {
+            return Err(MetaError::Unavailable("fault".into()));
+        }
         Ok(self.presence.lock().clone())
     }
 }

@@ -37,7 +37,7 @@ fn each_zone_has_what_all_namespaces_ask_for() {
     made(&mut state, "unbounded", NamespaceSettings::default());
     let live = made(&mut state, "live", hot(300));
     let (code, message) = refused(create(&mut state, "vod", hot(201)));
-    assert_eq!(code, code::INVALID);
+    assert_eq!(code, code::CAPACITY);
     assert_eq!(
         message,
         "hot_capacity_bytes does not fit zone b: asked 201, its active nodes have 500 together, \
@@ -61,7 +61,7 @@ fn what_is_not_known_is_no_limit() {
     let mut known = nodes(&[(1, "a", u64::MAX), (2, "b", 0), (3, "a", u64::MAX)]);
     made(&mut known, "live", hot(u64::MAX));
     made(&mut known, "vod", hot(u64::MAX));
-    assert_eq!(refused(create(&mut known, "more", hot(1))).0, code::INVALID);
+    assert_eq!(refused(create(&mut known, "more", hot(1))).0, code::CAPACITY);
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn draining_nodes_do_not_count_and_a_lower_capacity_stops_no_update() {
     );
     let settings = NamespaceSettings { unique_names: true, ..hot(100) };
     assert!(matches!(update(&mut state, live, settings), Outcome::Namespace { .. }), "it asks for no more");
-    assert_eq!(refused(update(&mut state, live, hot(101))).0, code::INVALID);
+    assert_eq!(refused(update(&mut state, live, hot(101))).0, code::CAPACITY);
     drain(&mut state, 3);
     drain(&mut state, 2);
     made(&mut state, "vod", hot(1_000));

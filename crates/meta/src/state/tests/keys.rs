@@ -1,7 +1,8 @@
 //! Networks and Digest hashes of keys, signing keys, and their limits.
 
 use headwater_types::{
-    KeyId, NamespaceId, SeededRng, limits::KEY_BYTES_MAX, signing::SigningKey, signing::SigningKeyId,
+    KeyId, NamespaceId, Redacted, SeededRng, limits::KEY_BYTES_MAX, signing::SigningKey,
+    signing::SigningKeyId,
 };
 use std::sync::Arc;
 
@@ -56,7 +57,7 @@ fn admin(id: &str) -> Command {
 
 /// A signing key with the secret of a seed.
 pub(super) fn signing(id: &str, namespace: NamespaceId, seed: u64) -> Command {
-    let secret = SigningKey::generate(&SeededRng::new(seed)).reveal();
+    let secret = Redacted(SigningKey::generate(&SeededRng::new(seed)).reveal());
     Command::CreateSigningKey { id: SigningKeyId(id.into()), namespace, secret }
 }
 
@@ -184,11 +185,19 @@ fn signing_keys_are_made_once_stay_revoked_and_are_two_at_most() {
 }
 
 #[test]
+fn a_command_shows_no_secret() {
+    let command = signing("a", NamespaceId(1), 1);
+    let Command::CreateSigningKey { secret, .. } = &command else { panic!("{command:?}") };
+    let shown = format!("{command:?}");
+    assert!(shown.contains("redacted") && !shown.contains(&secret.0), "{shown}");
+}
+
+#[test]
 fn a_signing_keys_secret_has_32_bytes() {
     let (mut state, namespace) = with_namespace(false);
     for secret in [String::new(), "A".repeat(42), "A".repeat(44), "!".repeat(43)] {
         let id = SigningKeyId("a".into());
-        let command = Command::CreateSigningKey { id, namespace, secret };
+        let command = Command::CreateSigningKey { id, namespace, secret: Redacted(secret) };
         assert_eq!(refused(apply(&mut state, command)).0, code::INVALID);
     }
     assert!(state.signing_keys.is_empty());

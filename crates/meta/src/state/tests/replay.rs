@@ -1,7 +1,7 @@
 //! The same log gives the same bytes, and a snapshot of them the same state.
 
 use headwater_types::{
-    KeyId, NamespaceId, NamespaceName, NodeId, SeededRng, ShardId, UnixMillis, ZoneName,
+    KeyId, NamespaceId, NamespaceName, NodeId, Redacted, SeededRng, ShardId, UnixMillis, ZoneName,
     signing::{SigningKey, SigningKeyId},
 };
 use proptest::{collection::vec, prelude::*};
@@ -56,7 +56,7 @@ fn later_command() -> impl Strategy<Value = Command> {
         (namespace(), prop::option::of(0..12_u64))
             .prop_map(|(id, expect_version)| Command::DeleteNamespace { id, expect_version }),
         ("[a-d]", namespace(), 0..3_u64).prop_map(|(id, namespace, seed)| {
-            let secret = SigningKey::generate(&SeededRng::new(seed)).reveal();
+            let secret = Redacted(SigningKey::generate(&SeededRng::new(seed)).reveal());
             Command::CreateSigningKey { id: SigningKeyId(id.into()), namespace, secret }
         }),
         "[a-d]".prop_map(|id| Command::RevokeSigningKey { id: SigningKeyId(id.into()) }),

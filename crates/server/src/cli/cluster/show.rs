@@ -39,7 +39,9 @@ pub(super) fn cluster(out: &Out, cluster: &Cluster) -> String {
     };
     let watchers = cluster.watchers.iter().map(watcher).collect();
     let watchers = out.table(&["FOLLOWER", "VERSION", "BEHIND", "HEARD"], watchers);
-    [head, zones, meta(out, &cluster.meta), watchers].join("\n\n")
+    let no_voter = || out.pairs(vec![("metadata group", Cell::judged("no voter answers", false))]);
+    let group = cluster.meta.as_ref().map_or_else(no_voter, |group| meta(out, group));
+    [head, zones, group, watchers].join("\n\n")
 }
 
 pub(super) fn meta(out: &Out, group: &MetaGroup) -> String {
