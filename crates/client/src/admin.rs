@@ -17,7 +17,7 @@ use reqwest::{
     header::{CONTENT_TYPE, HeaderName, IF_MATCH},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use crate::{
     body::Body,
@@ -35,6 +35,7 @@ const ANSWER_BYTES_MAX: usize = 16 << 20;
 pub struct Admin {
     transport: Transport,
     base: Url,
+    stale: bool,
 }
 
 /// A call that is being put together.
@@ -55,7 +56,20 @@ impl Admin {
     }
 
     pub(crate) fn with(base: Url, transport: Transport) -> Self {
-        Self { transport, base }
+        Self { transport, base, stale: false }
+    }
+
+    /// Whether reads are answered from the server's own copy of the metadata, also without a quorum, instead of as of
+    /// now. Not [`Self::meta`] and [`Self::audit`], which need no quorum, nor anything that changes.
+    ///
+    /// ```no_run
+    /// # async fn example(admin: headwater_client::Admin) -> Result<(), headwater_client::Error> {
+    /// let last_known = admin.clone().stale(true).namespace("live-origin").await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn stale(mut self, stale: bool) -> Self {
+        self.stale = stale;
+        self
     }
 
     /// The URL of `/v1` and these segments below it.
@@ -73,6 +87,12 @@ impl Admin {
         AdminCall { admin: self, call: self.url(path).map(|url| Call::new(method, url)) }
     }
 
+    /// A read of one document, which may be stale.
+    fn look(&self, path: &[&str]) -> AdminCall<'_> {
+        let stale = [("stale", self.stale.to_string())];
+        self.call_with(Method::GET, path, &stale[..usize::from(self.stale)])
+    }
+
     /// A call with query parameters, which are plain words and numbers.
     fn call_with(&self, method: Method, path: &[&str], query: &[(&str, String)]) -> AdminCall<'_> {
         let url = self.url(path).map(|mut url| {
@@ -88,7 +108,11 @@ impl Admin {
     where
         T: DeserializeOwned + Send + 'a,
     {
-        Paged::new(self, self.url(path), query)
+        let mut query = query.to_vec();
+        if self.stale {
+            query.push(("stale", "true"));
+        }
+        Paged::new(self, self.url(path), &query)
     }
 }
 
@@ -115,14 +139,22 @@ impl AdminCall<'_> {
         Self { call, ..self }
     }
 
+    /// It may take so long without a sign of life.
+    fn patient(self, wait: Duration) -> Self {
+        Self { call: self.call.map(|call| call.patient(wait)), ..self }
+    }
+
+    /// Doing it twice would do harm: after an unknown outcome it is left to the caller.
+    fn not_repeatable(self) -> Self {
+        Self { call: self.call.map(Call::not_repeatable), ..self }
+    }
+
     /// Only if the document still has this version.
     fn if_version(self, version: Option<u64>) -> Self {
         match version {
             Some(version) => {
-                let checked = self.header(IF_MATCH, &format!("\"{version}\""));
                 // After an unknown outcome the second call would be refused by what the first one did.
-                let call = checked.call.map(Call::not_repeatable);
-                Self { call, ..checked }
+                self.header(IF_MATCH, &format!("\"{version}\"")).not_repeatable()
             }
             None => self,
         }

@@ -106,6 +106,11 @@ impl Error {
     }
 }
 
+/// A listing that would go on for ever.
+pub(crate) fn stuck() -> Error {
+    Error::Answer("the listing does not advance: its cursor stays the same".into())
+}
+
 /// Turns an error answer into [`Error::Refused`].
 pub(crate) async fn check(response: Response, idle: Duration) -> Result<Response, Error> {
     let status = response.status();

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     client::Client,
-    error::Error,
+    error::{Error, stuck},
     transport::{Call, read_bounded},
 };
 
@@ -110,6 +110,11 @@ impl Client {
         url.set_query(Some(&query));
         let response = self.transport().call(Call::new(Method::GET, url)).await?;
         let body = read_bounded(response, PAGE_BYTES_MAX, self.transport().idle_timeout).await?;
-        serde_json::from_slice(&body).map_err(|e| Error::Answer(format!("the listing is malformed: {e}")))
+        let malformed = |e| Error::Answer(format!("the listing is malformed: {e}"));
+        let page: Listing = serde_json::from_slice(&body).map_err(malformed)?;
+        if page.cursor.is_some() && page.cursor.as_deref() == cursor {
+            return Err(stuck());
+        }
+        Ok(page)
     }
 }

@@ -15,8 +15,8 @@ use crate::error::Error;
 /// | connection lost, or no answer in time | if the call can be repeated without harm |
 /// | everything else | no |
 ///
-/// GET, HEAD, LIST, DELETE and a PUT without a condition can be repeated. A body that is a stream cannot: its calls are
-/// made once.
+/// GET, HEAD, LIST, DELETE (but of a namespace) and a PUT without a condition can be repeated. A body that is a stream
+/// cannot: its calls are made once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// Calls in all, the first one included; 1 means no retries.

@@ -41,13 +41,22 @@ pub(crate) struct Call {
     body: Option<Body>,
     progress: Option<Progress>,
     repeatable: bool,
+    patience: Duration,
 }
 
 impl Call {
     /// Without a body. Everything but POST and PATCH can be repeated without harm.
     pub(crate) fn new(method: Method, url: Url) -> Self {
         let repeatable = !matches!(method, Method::POST | Method::PATCH);
-        Self { method, url, headers: HeaderMap::new(), body: None, progress: None, repeatable }
+        Self {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            body: None,
+            progress: None,
+            repeatable,
+            patience: Duration::ZERO,
+        }
     }
 
     pub(crate) fn header(mut self, name: HeaderName, value: &str) -> Result<Self, Error> {
@@ -66,6 +75,12 @@ impl Call {
     /// Doing it twice would be seen.
     pub(crate) fn not_repeatable(mut self) -> Self {
         self.repeatable = false;
+        self
+    }
+
+    /// The answer may take so long to begin, if that is longer than the idle timeout.
+    pub(crate) fn patient(mut self, wait: Duration) -> Self {
+        self.patience = wait;
         self
     }
 
@@ -94,12 +109,13 @@ impl Transport {
         let replayable = call.body.as_ref().is_none_or(Body::is_replayable);
         let mut tried = Tried { calls: 0, waited: Duration::ZERO, repeatable: call.repeatable };
         let sent = Arc::new(AtomicU64::new(0));
+        let idle = self.idle_timeout.max(call.patience);
         loop {
             let Some(request) = call.request(&self.secret, &sent)? else {
                 return Err(Error::Url("the body was sent already".into()));
             };
             tried.calls += 1;
-            let failure = match self.exchange(request, &sent).await {
+            let failure = match self.exchange(request, &sent, idle).await {
                 Ok(response) => return Ok(response),
                 Err(failure) => failure,
             };
@@ -111,21 +127,17 @@ impl Transport {
     }
 
     /// One try.
-    async fn exchange(&self, request: Request, sent: &AtomicU64) -> Result<Response, Error> {
+    async fn exchange(&self, request: Request, sent: &AtomicU64, idle: Duration) -> Result<Response, Error> {
         let url = without_query(request.url());
         let mut sending = pin!(self.http.execute(request));
         let mut seen = 0;
         loop {
-            match timeout(self.idle_timeout, &mut sending).await {
+            match timeout(idle, &mut sending).await {
                 Ok(answer) => return check(answer?, self.idle_timeout).await,
                 // An upload that moves may take its time.
                 Err(_) if sent.load(Ordering::Relaxed) != seen => seen = sent.load(Ordering::Relaxed),
                 Err(_) => {
-                    return Err(Error::Timeout {
-                        url,
-                        what: "waiting for the answer",
-                        after: self.idle_timeout,
-                    });
+                    return Err(Error::Timeout { url, what: "waiting for the answer", after: idle });
                 }
             }
         }

@@ -136,7 +136,8 @@ impl Cli {
     /// Whether what goes wrong is to be said in JSON too.
     pub fn wants_json(&self) -> bool {
         match &self.command {
-            Command::Dev(_) | Command::Meta(_) | Command::Node(_) | Command::Frontend(_) => false,
+            Command::Dev(options) => options.json,
+            Command::Meta(_) | Command::Node(_) | Command::Frontend(_) => false,
             Command::Backup(args) => args.output.json,
             Command::Restore(args) => args.output.json,
             Command::Ns(options) => options.output.json,

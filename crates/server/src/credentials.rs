@@ -5,14 +5,15 @@ use headwater_meta::{MetaStore, NamespaceSettings, Permission, bootstrap};
 use headwater_types::{NamespaceName, Rng};
 use serde::{Deserialize, Serialize};
 use std::{
+    fmt,
     fs::{self, File, OpenOptions},
     io::Write,
     os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
-/// Plain-text keys of a small installation. Kept in a file that only its owner can read.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// Plain-text keys of a small installation. Kept in a file that only its owner can read; its `Debug` shows none.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Credentials {
     /// The namespace that the keys are for.
     pub namespace: NamespaceName,
@@ -22,6 +23,12 @@ pub struct Credentials {
     pub player_api_key: String,
     /// For the admin plane.
     pub admin_token: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("namespace", &self.namespace).finish_non_exhaustive()
+    }
 }
 
 impl Credentials {
@@ -62,4 +69,21 @@ pub fn write_secret(path: &Path, document: &impl Serialize) -> Result<()> {
         fs::rename(&beside, path)
     };
     write().with_context(|| format!("writing {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let credentials = Credentials {
+            namespace: NamespaceName::parse("live").unwrap(),
+            encoder_api_key: "verysecret".into(),
+            player_api_key: "verysecret".into(),
+            admin_token: "verysecret".into(),
+        };
+        let shown = format!("{credentials:?}");
+        assert!(shown.contains("live") && !shown.contains("verysecret"), "{shown}");
+    }
 }

@@ -13,7 +13,10 @@ pub use restore::{RestoreArgs, restore};
 use anyhow::Result;
 use headwater_types::UnixMillis;
 use serde::Serialize;
-use std::time::{Duration, SystemTime};
+use std::{
+    io::{self, Write},
+    time::{Duration, SystemTime},
+};
 
 /// A time as people read it.
 fn date(at: UnixMillis) -> String {
@@ -22,11 +25,10 @@ fn date(at: UnixMillis) -> String {
 
 /// Prints what a command did: for people, or as one line of JSON.
 fn print(json: bool, document: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
-    match json {
-        true => println!("{}", serde_json::to_string(document)?),
-        false => println!("{}", text()),
-    }
-    Ok(())
+    let text = if json { serde_json::to_string(document)? } else { text() };
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{text}")?;
+    Ok(stdout.flush()?)
 }
 
 /// Runs work that blocks on the disk.

@@ -2,14 +2,18 @@
 
 use headwater_types::api::{Cluster, MetaGroup, NewMetaMember, Node, Shard};
 use reqwest::Method;
+use std::time::Duration;
 
 use super::{Admin, Paged};
 use crate::error::Error;
 
+/// A new voter catches up within the call, for which the server allows 30 s, and reads before and after it.
+const MEMBER_CHANGE_WAIT: Duration = Duration::from_secs(60);
+
 impl Admin {
     /// The cluster as a whole.
     pub async fn cluster(&self) -> Result<Cluster, Error> {
-        self.call(Method::GET, &["cluster"]).read().await
+        self.look(&["cluster"]).read().await
     }
 
     /// The storage nodes.
@@ -19,7 +23,7 @@ impl Admin {
 
     /// One storage node.
     pub async fn node(&self, id: u64) -> Result<Node, Error> {
-        self.call(Method::GET, &["nodes", &id.to_string()]).read().await
+        self.look(&["nodes", &id.to_string()]).read().await
     }
 
     /// Moves the shards of a node elsewhere, for good. [`Self::node`] says how far it is.
@@ -32,7 +36,7 @@ impl Admin {
         self.call(Method::POST, &["nodes", &id.to_string(), "activate"]).done().await
     }
 
-    /// Forgets a node that holds no shard.
+    /// Forgets a node that holds no shard. Doing it again is no error.
     pub async fn remove_node(&self, id: u64) -> Result<(), Error> {
         self.call(Method::DELETE, &["nodes", &id.to_string()]).done().await
     }
@@ -50,12 +54,14 @@ impl Admin {
 
     /// Adds a voter: it catches up as a learner first.
     pub async fn add_meta_member(&self, member: &NewMetaMember) -> Result<(), Error> {
-        self.call(Method::POST, &["cluster", "meta"]).json(member).done().await
+        let call = self.call(Method::POST, &["cluster", "meta"]).json(member);
+        call.patient(MEMBER_CHANGE_WAIT).done().await
     }
 
     /// Removes a voter or learner; its id must never be used again.
     pub async fn remove_meta_member(&self, id: u64) -> Result<(), Error> {
-        self.call(Method::DELETE, &["cluster", "meta", &id.to_string()]).done().await
+        let call = self.call(Method::DELETE, &["cluster", "meta", &id.to_string()]);
+        call.patient(MEMBER_CHANGE_WAIT).done().await
     }
 
     /// Takes a zone out: its nodes take no part until the fence is lifted.

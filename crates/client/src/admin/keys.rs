@@ -55,15 +55,16 @@ impl Admin {
     /// One key, without its secret.
     pub async fn key(&self, scope: impl Into<Scope<'_>>, id: &str) -> Result<Key, Error> {
         let scope = scope.into();
-        self.call(Method::GET, &scope.key(id)).read().await
+        self.look(&scope.key(id)).read().await
     }
 
-    /// Revokes a key, and waits up to `wait` until every frontend has confirmed that it refuses it.
+    /// Revokes a key, and waits up to `wait` (at most 10 s; 1 s where it is not said) until every frontend that is known
+    /// has confirmed that it refuses it: see [`Revoked::is_confirmed_by_all`]. Doing it again is no error.
     pub async fn revoke_key(
         &self,
         scope: impl Into<Scope<'_>>,
         id: &str,
-        wait: Duration,
+        wait: Option<Duration>,
     ) -> Result<Revoked, Error> {
         let scope = scope.into();
         self.revoke(&scope.key(id), wait).await
@@ -85,14 +86,13 @@ impl Admin {
         &self,
         namespace: &str,
         id: &str,
-        wait: Duration,
+        wait: Option<Duration>,
     ) -> Result<Revoked, Error> {
         self.revoke(&["namespaces", namespace, "signing-keys", id], wait).await
     }
 
-    async fn revoke(&self, path: &[&str], wait: Duration) -> Result<Revoked, Error> {
-        let query = [("wait_ms", wait.as_millis().to_string())];
-        let given = &query[..usize::from(!wait.is_zero())];
-        self.call_with(Method::DELETE, path, given).read().await
+    async fn revoke(&self, path: &[&str], wait: Option<Duration>) -> Result<Revoked, Error> {
+        let query: Vec<_> = wait.map(|wait| ("wait_ms", wait.as_millis().to_string())).into_iter().collect();
+        self.call_with(Method::DELETE, path, &query).read().await
     }
 }

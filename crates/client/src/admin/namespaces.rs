@@ -49,7 +49,7 @@ impl Admin {
 
     /// One namespace.
     pub async fn namespace(&self, name: &str) -> Result<Namespace, Error> {
-        self.call(Method::GET, &["namespaces", name]).read().await
+        self.look(&["namespaces", name]).read().await
     }
 
     /// Changes the settings that `patch` names (RFC 7396: null means the default), if the namespace still has this
@@ -83,10 +83,17 @@ impl Admin {
         call.if_version(version).json(settings).read().await
     }
 
-    /// Deletes a namespace. One that is not empty is refused unless `force` says that its objects may go.
-    pub async fn delete_namespace(&self, name: &str, force: bool) -> Result<Deleted, Error> {
+    /// Deletes a namespace, if it still has this version. One that is not empty is refused unless `force` says that its
+    /// objects may go. If its outcome is unknown it is not sent again: it would be refused, or delete what was made anew
+    /// with this name.
+    pub async fn delete_namespace(
+        &self,
+        name: &str,
+        version: Option<u64>,
+        force: bool,
+    ) -> Result<Deleted, Error> {
         let query = [("force", force.to_string())];
         let call = self.call_with(Method::DELETE, &["namespaces", name], &query[..usize::from(force)]);
-        Ok(Deleted { purge: call.read_if_any().await? })
+        Ok(Deleted { purge: call.if_version(version).not_repeatable().read_if_any().await? })
     }
 }

@@ -24,7 +24,7 @@ impl Admin {
 
     /// A purge.
     pub async fn purge(&self, id: u64) -> Result<Purge, Error> {
-        self.call(Method::GET, &["purges", &id.to_string()]).read().await
+        self.look(&["purges", &id.to_string()]).read().await
     }
 
     /// Purges, those that ended lately included.
@@ -32,8 +32,8 @@ impl Admin {
         self.paged(&["purges"], &[])
     }
 
-    /// What administrators changed.
+    /// What administrators changed through the process that answers: its last 1,000 changes, newest first.
     pub fn audit(&self) -> Paged<'_, AuditEntry> {
-        self.paged(&["audit"], &[])
+        Paged::new(self, self.url(&["audit"]), &[])
     }
 }

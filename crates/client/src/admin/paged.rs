@@ -7,7 +7,10 @@ use serde::de::DeserializeOwned;
 use std::marker::PhantomData;
 
 use super::Admin;
-use crate::{error::Error, transport::Call};
+use crate::{
+    error::{Error, stuck},
+    transport::Call,
+};
 
 /// A listing that has not been asked for: take all of it, a stream of it, or a page.
 ///
@@ -56,7 +59,7 @@ impl<'a, T: DeserializeOwned + Send + 'a> Paged<'a, T> {
         let response = self.admin.transport.call(Call::new(Method::GET, url)).await?;
         let page: Page<T> = self.admin.decode(response).await?;
         if page.cursor.is_some() && page.cursor.as_deref() == cursor {
-            return Err(Error::Answer("the listing does not advance: its cursor stays the same".into()));
+            return Err(stuck());
         }
         Ok(page)
     }

@@ -3,7 +3,7 @@
 use crate::fake::{Fake, quick};
 use futures_util::TryStreamExt;
 use headwater_client::{
-    Admin, Error,
+    Admin, Error, RetryPolicy,
     admin::Scope,
     api::{NewKey, NewMetaMember, NewPurge},
     settings::{NamespaceSettings, Permission},
@@ -54,10 +54,82 @@ async fn namespaces() {
     assert_eq!(asked.headers["content-type"], "application/merge-patch+json");
 
     fake.answers(204, &[], "");
-    assert_eq!(admin.delete_namespace("live", false).await.unwrap().purge, None);
+    assert_eq!(admin.delete_namespace("live", None, false).await.unwrap().purge, None);
     fake.answers(202, &[], purge(false).to_string());
-    assert_eq!(admin.delete_namespace("live", true).await.unwrap().purge.unwrap().id, 3);
-    assert_eq!(fake.lines(), ["DELETE /v1/namespaces/live", "DELETE /v1/namespaces/live?force=true"]);
+    assert_eq!(admin.delete_namespace("live", Some(7), true).await.unwrap().purge.unwrap().id, 3);
+    let asked = fake.asked();
+    let conditions: Vec<_> = asked.iter().map(|call| call.headers.get("if-match")).collect();
+    assert_eq!(conditions, [None, Some(&"\"7\"".parse().unwrap())]);
+    let lines: Vec<&str> = asked.iter().map(|call| call.line.as_str()).collect();
+    assert_eq!(lines, ["DELETE /v1/namespaces/live", "DELETE /v1/namespaces/live?force=true"]);
+}
+
+#[tokio::test]
+async fn a_deletion_by_name_is_not_sent_again_after_an_unknown_outcome() {
+    let fake = Fake::start().await;
+    let admin = admin(&fake);
+    for version in [None, Some(7)] {
+        fake.refuses(503, "outcome_unknown", &[]);
+        let error = admin.delete_namespace("live", version, true).await.unwrap_err();
+        assert_eq!((error.code(), fake.lines().len()), (Some("outcome_unknown"), 1));
+        // Nothing was done: it is safe.
+        fake.refuses(503, "metadata_unavailable", &[]);
+        fake.answers(204, &[], "");
+        admin.delete_namespace("live", version, true).await.unwrap();
+        assert_eq!(fake.lines().len(), 2);
+    }
+    // One by an id that is never used again is.
+    fake.refuses(503, "outcome_unknown", &[]);
+    fake.answers(204, &[], "");
+    admin.remove_node(3).await.unwrap();
+    assert_eq!(fake.lines().len(), 2);
+}
+
+#[tokio::test]
+async fn stale_reads_are_asked_for_where_there_are_any() {
+    let fake = Fake::start().await;
+    let admin = admin(&fake).stale(true);
+    let empty = r#"{"items":[],"cursor":null}"#;
+    fake.answers(200, &[], namespace("live").to_string());
+    admin.namespace("live").await.unwrap();
+    fake.answers(200, &[], NODE);
+    admin.node(3).await.unwrap();
+    fake.answers(200, &[], purge(true).to_string());
+    admin.purge(3).await.unwrap();
+    for _ in 0..3 {
+        fake.answers(200, &[], empty);
+    }
+    admin.shards(true).all().await.unwrap();
+    admin.keys("live").all().await.unwrap();
+    admin.audit().all().await.unwrap();
+    fake.answers(204, &[], "");
+    admin.remove_node(3).await.unwrap();
+    let expected = [
+        "GET /v1/namespaces/live?stale=true",
+        "GET /v1/nodes/3?stale=true",
+        "GET /v1/purges/3?stale=true",
+        "GET /v1/shards?state=degraded&stale=true",
+        "GET /v1/namespaces/live/keys?stale=true",
+        "GET /v1/audit",
+        "DELETE /v1/nodes/3",
+    ];
+    assert_eq!(fake.lines(), expected);
+}
+
+#[tokio::test]
+async fn adding_a_voter_is_waited_for_longer_than_other_answers() {
+    // Accepts and says nothing.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let builder = Admin::builder().retry(RetryPolicy::none()).idle_timeout(Duration::from_millis(50));
+    let admin = builder.admin(&url, "token").unwrap();
+    let member = NewMetaMember { id: 4, address: "m:1".into() };
+    let adding = admin.add_meta_member(&member);
+    tokio::pin!(adding);
+    tokio::select! {
+        outcome = &mut adding => panic!("{outcome:?}"),
+        other = admin.drain_node(3) => assert!(matches!(other, Err(Error::Timeout { .. })), "{other:?}"),
+    }
 }
 
 #[tokio::test]
@@ -106,14 +178,14 @@ async fn keys() {
     for _ in 0..3 {
         fake.answers(200, &[], revoked.clone());
     }
-    admin.revoke_key("live", "k", Duration::from_secs(2)).await.unwrap();
-    admin.revoke_key(Scope::Admin, "k", Duration::ZERO).await.unwrap();
-    admin.revoke_signing_key("live", "s", Duration::ZERO).await.unwrap();
+    admin.revoke_key("live", "k", Some(Duration::from_secs(2))).await.unwrap();
+    admin.revoke_key(Scope::Admin, "k", Some(Duration::ZERO)).await.unwrap();
+    admin.revoke_signing_key("live", "s", None).await.unwrap();
     assert_eq!(
         fake.lines(),
         [
             "DELETE /v1/namespaces/live/keys/k?wait_ms=2000",
-            "DELETE /v1/keys/k",
+            "DELETE /v1/keys/k?wait_ms=0",
             "DELETE /v1/namespaces/live/signing-keys/s"
         ]
     );
@@ -185,7 +257,7 @@ async fn names_stay_one_segment_and_strange_answers_are_named() {
     let fake = Fake::start().await;
     let admin = admin(&fake);
     for wrong in ["", ".", ".."] {
-        assert!(matches!(admin.delete_namespace(wrong, true).await, Err(Error::Url(_))), "{wrong:?}");
+        assert!(matches!(admin.delete_namespace(wrong, None, true).await, Err(Error::Url(_))), "{wrong:?}");
         assert!(matches!(admin.keys(wrong).all().await, Err(Error::Url(_))), "{wrong:?}");
     }
     assert!(fake.lines().is_empty());

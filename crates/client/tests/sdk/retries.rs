@@ -1,7 +1,7 @@
 //! When calls are made again, with what, and when not.
 
 use crate::fake::{Fake, quick};
-use futures_util::stream;
+use futures_util::{TryStreamExt, stream};
 use headwater_client::{Body, Client, Error, RetryPolicy};
 use std::{
     io,
@@ -114,6 +114,20 @@ async fn what_is_refused_for_good_is_not_repeated_and_attempts_end() {
     let once = Client::builder().retry(RetryPolicy::none()).client(&fake.url, "live", "k").unwrap();
     assert!(once.head("a").await.is_err());
     assert_eq!(fake.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_listing_that_does_not_advance_is_no_loop() {
+    let fake = Fake::start().await;
+    for _ in 0..4 {
+        fake.answers(200, &[], r#"{"objects":[],"prefixes":[],"cursor":"same"}"#);
+    }
+    let error = client(&fake).list("").await.unwrap_err();
+    assert!(error.to_string().contains("does not advance"), "{error}");
+    let all = client(&fake);
+    let error = all.list_stream("").try_collect::<Vec<_>>().await.unwrap_err();
+    assert!(error.to_string().contains("does not advance"), "{error}");
+    assert_eq!(fake.asked().len(), 4);
 }
 
 #[tokio::test]

@@ -6,11 +6,13 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use headwater_client::{Admin, api::NewMetaMember};
 use serde_json::json;
+use std::time::Duration;
 
 use super::{
-    connect::AdminArgs,
+    connect::{AdminArgs, ReadArgs},
     output::{Out, OutputArgs},
     progress,
+    units::parse_duration,
 };
 use crate::recover::{self, ForceZoneArgs};
 
@@ -29,11 +31,19 @@ pub struct ClusterOptions {
 #[derive(Debug, Subcommand)]
 enum ClusterCommand {
     /// Show zones, shards, the metadata group and who follows it.
-    #[command(after_help = "Example:\n  headwater cluster status --json | jq .shards")]
-    Status,
+    #[command(
+        after_help = "Examples:\n  headwater cluster status --json | jq .shards\n  headwater cluster status --stale"
+    )]
+    Status {
+        #[command(flatten)]
+        read: ReadArgs,
+    },
     /// List storage nodes.
     #[command(after_help = "Example:\n  headwater cluster nodes")]
-    Nodes,
+    Nodes {
+        #[command(flatten)]
+        read: ReadArgs,
+    },
     /// List shards and who holds them.
     #[command(
         after_help = "Examples:\n  headwater cluster shards --degraded\n  headwater cluster shards --json"
@@ -42,6 +52,8 @@ enum ClusterCommand {
         /// Only those with fewer than two members in sync.
         #[arg(long)]
         degraded: bool,
+        #[command(flatten)]
+        read: ReadArgs,
     },
     /// Move the shards of a node elsewhere, before it goes for good.
     #[command(after_help = "Example:\n  headwater cluster drain 3 --wait && headwater cluster remove 3")]
@@ -51,6 +63,9 @@ enum ClusterCommand {
         /// Wait until it holds no shard.
         #[arg(long)]
         wait: bool,
+        /// How long to wait at most; fails if it still holds one then.
+        #[arg(long, value_name = "DURATION", default_value = "10m", requires = "wait", value_parser = parse_duration)]
+        timeout: Duration,
     },
     /// Take a drain back.
     #[command(after_help = "Example:\n  headwater cluster activate 3")]
@@ -121,16 +136,19 @@ pub async fn run(options: ClusterOptions) -> Result<()> {
 
 async fn work(command: ClusterCommand, admin: &Admin, out: &Out) -> Result<()> {
     match command {
-        ClusterCommand::Status => out.show(&admin.cluster().await?, show::cluster),
-        ClusterCommand::Nodes => out.show(&admin.nodes().all().await?, |out, nodes| show::nodes(out, nodes)),
-        ClusterCommand::Shards { degraded } => {
-            let shards = admin.shards(degraded).all().await?;
+        ClusterCommand::Status { read } => out.show(&read.of(admin).cluster().await?, show::cluster),
+        ClusterCommand::Nodes { read } => {
+            let nodes = read.of(admin).nodes().all().await?;
+            out.show(&nodes, |out, nodes| show::nodes(out, nodes))
+        }
+        ClusterCommand::Shards { degraded, read } => {
+            let shards = read.of(admin).shards(degraded).all().await?;
             out.show(&shards, |out, shards| show::shards(out, shards))
         }
-        ClusterCommand::Drain { node, wait } => {
+        ClusterCommand::Drain { node, wait, timeout } => {
             admin.drain_node(node).await?;
             if wait {
-                progress::follow_drain(admin, out, node).await?;
+                progress::follow_drain(admin, out, node, timeout).await?;
             }
             let (state, text) = match wait {
                 true => ("drained", format!("node {node} holds no shard: `headwater cluster remove {node}`")),

@@ -47,6 +47,21 @@ pub struct AdminArgs {
     pub admin_token_file: Option<PathBuf>,
 }
 
+/// How the admin plane is read.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct ReadArgs {
+    /// What the process that answers has, as it is; also while the metadata has no quorum
+    #[arg(long)]
+    pub stale: bool,
+}
+
+impl ReadArgs {
+    /// The client to read with.
+    pub fn of(self, admin: &Admin) -> Admin {
+        admin.clone().stale(self.stale)
+    }
+}
+
 /// Where the data plane is.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Connection")]

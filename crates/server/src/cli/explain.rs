@@ -75,7 +75,19 @@ impl Plane {
             ),
             Error::Answer(_) => Some(self.another_plane()),
             Error::Refused { status, code, .. } => self.refused(status.as_u16(), code),
-            Error::Url(_) | Error::Transport(_) => None,
+            Error::Transport(_) => Some(self.lost().into()),
+            Error::Url(_) => None,
+        }
+    }
+
+    /// The connection was lost on the way.
+    fn lost(&self) -> &'static str {
+        match self {
+            Self::Admin { .. } => {
+                "If this was to change something, it may or may not have been done: look before you do it again. A key that \
+                 was made and whose secret nobody has is in `headwater key list`: revoke it."
+            }
+            Self::Data { .. } => "A write may or may not be stored; sending it again is safe.",
         }
     }
 
@@ -106,7 +118,8 @@ impl Plane {
                  Give it by HEADWATER_ADMIN_TOKEN or --admin-token-file."
             }
             (Self::Admin { .. }, 403, _) => {
-                "This is a key of a namespace. The admin plane takes keys that `headwater key create --admin` made."
+                "The admin plane takes keys that `headwater key create --admin` made, not those of a namespace, and each \
+                 only from the addresses that it is limited to."
             }
             (Self::Data { namespace, .. }, 401, _) => {
                 return Some(format!(
@@ -123,7 +136,10 @@ impl Plane {
             (Self::Admin { .. }, 503, "metadata_unavailable") => {
                 "Nothing was changed. Reading and writing objects goes on without the metadata; namespaces, keys and the \
                  cluster cannot be changed until a majority of its voters runs. `headwater cluster meta status` asks \
-                 them; a leader that died is replaced within seconds."
+                 them, --stale reads what was known last; a leader that died is replaced within seconds."
+            }
+            (_, 503, "metadata_stale") => {
+                "This frontend has not heard the metadata for longer than its auth_max_staleness_s: ask another one."
             }
             (Self::Admin { .. }, 503, "outcome_unknown") => {
                 "It may or may not have been done: look before you do it again."
@@ -132,7 +148,10 @@ impl Plane {
                 "It may or may not be stored; sending it again is safe."
             }
             (_, 503, "overloaded" | "unavailable") => "Nothing was done; try again in a moment.",
-            (Self::Admin { .. }, 404, "not_found") => "`headwater ns list` shows the namespaces there are.",
+            (Self::Admin { .. }, 404, "not_found") => {
+                "`headwater ns list` shows the namespaces there are, `headwater key list` their keys, \
+                 `headwater cluster nodes` the nodes, `headwater workers --all` the purges."
+            }
             (Self::Admin { .. }, 404 | 405, "") => return Some(self.another_plane()),
             (_, 409, "exists") => {
                 "Choose another name, or change what is there: `headwater ns update --help`."
@@ -187,6 +206,10 @@ mod tests {
         for (plane, status, code, expected) in [
             (&admin, 401, "unauthorized", "credentials file"),
             (&admin, 403, "forbidden", "key create --admin"),
+            (&admin, 403, "forbidden", "addresses"),
+            (&admin, 404, "not_found", "cluster nodes"),
+            (&admin, 503, "metadata_unavailable", "--stale"),
+            (&data, 503, "metadata_stale", "another one"),
             (&admin, 503, "metadata_unavailable", "Reading and writing objects goes on"),
             (&admin, 503, "outcome_unknown", "look before"),
             (&admin, 404, "", "ports of their own"),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use std::time::Duration;
 
 use super::{
-    connect::AdminArgs,
+    connect::{AdminArgs, ReadArgs},
     output::{Cell, Out, OutputArgs},
     units::parse_duration,
 };
@@ -24,6 +24,8 @@ pub struct WorkersOptions {
     /// List again and again, until there is nothing left to do.
     #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "2s", value_parser = parse_duration)]
     watch: Option<Duration>,
+    #[command(flatten)]
+    read: ReadArgs,
     #[command(flatten)]
     pub output: OutputArgs,
     #[command(flatten)]
@@ -47,6 +49,7 @@ struct Work {
 pub async fn run(options: WorkersOptions) -> Result<()> {
     let out = Out::new(&options.output);
     let (admin, plane) = options.connection.connect()?;
+    let admin = options.read.of(&admin);
     loop {
         let work = look(&admin, options.all).await.map_err(|error| plane.explain(error))?;
         out.show(&work, table)?;

@@ -20,7 +20,7 @@ use std::{
 };
 
 use super::{
-    connect::AdminArgs,
+    connect::{AdminArgs, ReadArgs},
     explain::Explained,
     output::{Cell, Out, OutputArgs},
     units::{parse_duration, parse_seconds},
@@ -98,6 +98,8 @@ enum KeyCommand {
     List {
         #[command(flatten)]
         at: Where,
+        #[command(flatten)]
+        read: ReadArgs,
     },
     /// Revoke a key: frontends refuse it within a second.
     #[command(after_help = REVOKE_HELP)]
@@ -121,9 +123,19 @@ enum KeyCommand {
 /// Whether to wait for the frontends.
 #[derive(Debug, Clone, Args)]
 pub struct Wait {
-    /// Wait until every frontend has confirmed, at most this long; fails if one has not.
-    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "5s", value_parser = parse_duration)]
+    /// Wait until every frontend that is known has confirmed, at most this long and at most 10s; fails if one has not.
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "5s", value_parser = parse_wait)]
     wait: Option<Duration>,
+}
+
+/// As long as the admin plane waits at most.
+const WAIT_MAX: Duration = Duration::from_secs(10);
+
+fn parse_wait(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        wait if wait <= WAIT_MAX => Ok(wait),
+        _ => Err(format!("{text:?} is too long: at most 10s; revoking again waits again")),
+    }
 }
 
 const CREATE_HELP: &str = "Examples:
@@ -155,8 +167,8 @@ async fn work(command: KeyCommand, admin: &Admin, out: &Out) -> Result<()> {
             let created = made.unless(admin.create_key(at.scope(), &key).await)?;
             made.keep(out, &created, &created.key.id)
         }
-        KeyCommand::List { at } => {
-            let keys = admin.keys(at.scope()).all().await?;
+        KeyCommand::List { at, read } => {
+            let keys = read.of(admin).keys(at.scope()).all().await?;
             out.show(&keys, |out, keys| table(out, keys))
         }
         KeyCommand::Revoke { names, admin: of_admin, wait } => {
@@ -165,7 +177,7 @@ async fn work(command: KeyCommand, admin: &Admin, out: &Out) -> Result<()> {
                 [id] if of_admin => (Scope::Admin, id),
                 _ => bail!("give the namespace and the key's id, or --admin and the id"),
             };
-            let revoked = admin.revoke_key(scope, id, wait.wait.unwrap_or_default()).await?;
+            let revoked = admin.revoke_key(scope, id, wait.wait).await?;
             show_revoked(out, &revoked, &wait)
         }
         KeyCommand::Signing { command } => signing::work(command, admin, out).await,
@@ -212,17 +224,25 @@ impl Once {
 /// What revoking reached; an error if it was waited for and a frontend is missing.
 fn show_revoked(out: &Out, revoked: &Revoked, wait: &Wait) -> Result<()> {
     out.show(revoked, |_, revoked| {
-        let Revoked { id, confirmed, pending, .. } = revoked;
+        let Revoked { id, confirmed, pending, silent, .. } = revoked;
         let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        format!("revoked {id}\nconfirmed by  {}\nnot yet       {}", list(confirmed), list(pending))
+        let (confirmed, pending, silent) = (list(confirmed), list(pending), list(silent));
+        format!("revoked {id}\nconfirmed by  {confirmed}\nnot yet       {pending}\nsilent        {silent}")
     })?;
-    if wait.wait.is_some() && !revoked.pending.is_empty() {
-        let what = format!("not every frontend has confirmed: {}", revoked.pending.join(", "));
-        let hint = "The key is revoked; a frontend that is cut off from the metadata refuses it once it hears of it.";
-        return Err(Explained::new(what, hint).into());
+    if wait.wait.is_none() || revoked.is_confirmed_by_all() {
+        return Ok(());
     }
-    Ok(())
+    let missing = [&revoked.pending[..], &revoked.silent].concat();
+    let what = match (revoked.frontends_known, &missing[..]) {
+        (false, _) => "the metadata does not say which frontends there are".to_owned(),
+        (true, []) => "no frontend has confirmed: none is known yet".to_owned(),
+        (true, missing) => format!("not every frontend has confirmed: {}", missing.join(", ")),
+    };
+    Err(Explained::new(what, NOT_CONFIRMED).into())
 }
+
+const NOT_CONFIRMED: &str = "The key is revoked; a frontend that is cut off from the metadata refuses it once it hears \
+of it, and one that is gone is forgotten after 10 minutes. Revoking again asks again.";
 
 fn table(out: &Out, keys: &[Key]) -> String {
     let header = ["ID", "PERMISSION", "PREFIX", "FROM", "DIGEST", "CREATED", "EXPIRES", "LAST USED"];

@@ -2,10 +2,13 @@
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use headwater_client::{Admin, api::Namespace};
+use headwater_client::{
+    Admin,
+    api::{Namespace, Purge},
+};
 
 use super::{
-    connect::AdminArgs,
+    connect::{AdminArgs, ReadArgs},
     explain::Explained,
     output::{Cell, Out, OutputArgs},
     progress,
@@ -41,12 +44,16 @@ enum NsCommand {
         /// Only names that begin with this.
         #[arg(default_value = "")]
         prefix: String,
+        #[command(flatten)]
+        read: ReadArgs,
     },
     /// Show a namespace and its settings.
     #[command(after_help = "Example:\n  headwater ns show live-origin --json > live-origin.json")]
     Show {
         /// The namespace.
         name: String,
+        #[command(flatten)]
+        read: ReadArgs,
     },
     /// Change settings of a namespace; those that are not given stay.
     #[command(after_help = UPDATE_HELP)]
@@ -67,6 +74,9 @@ enum NsCommand {
         /// Delete it with the objects that are in it.
         #[arg(long)]
         force: bool,
+        /// Refuse if it is not this version any more, as `ns show` shows it.
+        #[arg(long, value_name = "VERSION")]
+        if_version: Option<u64>,
         /// Do not ask.
         #[arg(long)]
         yes: bool,
@@ -101,11 +111,11 @@ async fn work(command: NsCommand, admin: &Admin, out: &Out) -> Result<()> {
             let made = admin.create_namespace_from(&name, &settings.document()?).await?;
             out.show(&made, human)
         }
-        NsCommand::List { prefix } => {
-            let all = admin.namespaces(&prefix).all().await?;
+        NsCommand::List { prefix, read } => {
+            let all = read.of(admin).namespaces(&prefix).all().await?;
             out.show(&all, |out, all| table(out, all))
         }
-        NsCommand::Show { name } => out.show(&admin.namespace(&name).await?, human),
+        NsCommand::Show { name, read } => out.show(&read.of(admin).namespace(&name).await?, human),
         NsCommand::Update { name, if_version, settings } => {
             let patch = settings.document()?;
             if patch.is_empty() {
@@ -118,15 +128,23 @@ async fn work(command: NsCommand, admin: &Admin, out: &Out) -> Result<()> {
             };
             out.show(&admin.update_namespace(&name, Some(version), &patch).await?, human)
         }
-        NsCommand::Delete { name, force, yes, wait } => delete(admin, out, &name, force, yes, wait).await,
+        NsCommand::Delete { name, force, if_version, yes, wait } => {
+            if force && !yes {
+                super::shell::confirm(&format!("Delete {name} and every object in it?"), &name)?;
+            }
+            let purge = admin.delete_namespace(&name, if_version, force).await?.purge;
+            show_deleted(admin, out, &name, purge, wait).await
+        }
     }
 }
 
-async fn delete(admin: &Admin, out: &Out, name: &str, force: bool, yes: bool, wait: bool) -> Result<()> {
-    if force && !yes {
-        super::shell::confirm(&format!("Delete {name} and every object in it?"), name)?;
-    }
-    let mut purge = admin.delete_namespace(name, force).await?.purge;
+async fn show_deleted(
+    admin: &Admin,
+    out: &Out,
+    name: &str,
+    mut purge: Option<Purge>,
+    wait: bool,
+) -> Result<()> {
     if let (true, Some(job)) = (wait, &purge) {
         purge = Some(progress::follow_purge(admin, out, job.clone()).await?);
     }

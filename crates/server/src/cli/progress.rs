@@ -2,10 +2,11 @@
 
 use anyhow::Result;
 use headwater_client::{Admin, api::Purge};
+use headwater_types::{Clock, SystemClock};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 
-use super::output::Out;
+use super::{explain::Explained, output::Out, units};
 
 /// How often a job is looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -46,8 +47,9 @@ pub async fn follow_purge(admin: &Admin, out: &Out, mut purge: Purge) -> Result<
     Ok(purge)
 }
 
-/// Follows a drain until the node holds no shard.
-pub async fn follow_drain(admin: &Admin, out: &Out, id: u64) -> Result<()> {
+/// Follows a drain until the node holds no shard; fails if that takes longer than `limit`.
+pub async fn follow_drain(admin: &Admin, out: &Out, id: u64, limit: Duration) -> Result<()> {
+    let begun = SystemClock::new();
     let mut bar: Option<ProgressBar> = None;
     loop {
         let node = admin.node(id).await?;
@@ -58,6 +60,16 @@ pub async fn follow_drain(admin: &Admin, out: &Out, id: u64) -> Result<()> {
             bar.finish_and_clear();
             return Ok(());
         }
-        tokio::time::sleep(LOOK).await;
+        if begun.monotonic() >= limit {
+            bar.finish_and_clear();
+            let took = units::seconds(limit.as_secs());
+            let what = format!("node {id} still holds {left} shards after {took}");
+            return Err(Explained::new(what, STILL_DRAINING).into());
+        }
+        tokio::time::sleep(LOOK.min(limit)).await;
     }
 }
+
+const STILL_DRAINING: &str = "The drain goes on: `headwater workers` shows how far it is, --timeout waits longer. Shards \
+move to other active nodes of the zone: `headwater cluster nodes` shows whether there are any. \
+`headwater cluster activate` takes it back.";

@@ -110,4 +110,23 @@ fn a_reader_that_has_seen_enough_is_no_error() {
         std::process::Command::new("bash").args(["-c", &script]).current_dir(dir.path()).output().unwrap();
     assert_eq!(String::from_utf8(ran.stderr).unwrap(), "");
     assert_eq!(ran.stdout.len(), 10);
+    // What recovery prints goes the same way.
+    for more in [&[][..], &["--json"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_headwater"));
+        command.args(["backup", "list", "."]).args(more).current_dir(dir.path());
+        let ran = command.stdout(writer).stderr(std::process::Stdio::piped()).output().unwrap();
+        assert_eq!(String::from_utf8(ran.stderr).unwrap(), "");
+    }
+}
+
+#[test]
+fn dev_fails_in_json_where_json_was_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("file"), "").unwrap();
+    let failed = run(&dir, &["dev", "--json", "--data-dir", "file"]).failed();
+    let last = failed.lines().last().unwrap();
+    let error: Value = serde_json::from_str(last).unwrap_or_else(|e| panic!("{e}: {failed}"));
+    assert!(error["error"].as_str().unwrap().contains("metadata"), "{error}");
 }

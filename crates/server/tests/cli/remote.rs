@@ -87,6 +87,9 @@ fn deleting_asks_where_something_would_be_lost() {
     assert_eq!(done, "deleted live with 5 objects\n");
     let job = fake.run(&["ns", "delete", "live", "--force", "--yes", "--json"]).json();
     assert_eq!((&job["deleted"], &job["purge"]["id"]), (&json!("live"), &json!(3)));
+    fake.on("DELETE /v1/namespaces/live", 412, refusal(412, "precondition_failed"));
+    let changed = fake.run(&["ns", "delete", "live", "--if-version", "6"]).failed();
+    assert!(changed.contains("Somebody changed it"), "{changed}");
 }
 
 #[test]
@@ -123,8 +126,10 @@ fn a_key_is_written_once_into_a_file_of_its_own() {
 #[test]
 fn revoking_says_who_has_confirmed() {
     let fake = Fake::start();
-    let revoked =
-        |pending: &[&str]| json!({"id": "k", "version": 9, "confirmed": ["frontend-1"], "pending": pending});
+    let revoked = |pending: &[&str]| {
+        json!({"id": "k", "version": 9, "confirmed": ["frontend-1"], "pending": pending, "silent": [],
+            "frontends_known": true})
+    };
     fake.on("DELETE /v1/namespaces/live/keys/k", 200, revoked(&["frontend-2"]));
     assert!(fake.run(&["key", "revoke", "live", "k"]).ok().contains("frontend-2"));
     fake.on("DELETE /v1/namespaces/live/keys/k?wait_ms=5000", 200, revoked(&[]));
@@ -134,6 +139,26 @@ fn revoking_says_who_has_confirmed() {
     assert_eq!(late.code, Some(1));
     assert!(late.stderr.contains("not every frontend") && late.stdout.contains("frontend-1"));
     assert!(fake.run(&["key", "revoke", "k"]).failed().contains("--admin"));
+
+    // Nobody has confirmed, one is silent, or nobody knows: without --wait that is said, with it it is a failure.
+    for (field, value, said) in [
+        ("confirmed", json!([]), "no frontend has confirmed"),
+        ("silent", json!(["frontend-7"]), "not every frontend has confirmed: frontend-7"),
+        ("frontends_known", json!(false), "does not say which frontends"),
+    ] {
+        let mut answer = revoked(&[]);
+        answer[field] = value;
+        fake.on("DELETE /v1/namespaces/live/keys/k", 200, &answer);
+        fake.run(&["key", "revoke", "live", "k"]).ok();
+        fake.on("DELETE /v1/namespaces/live/keys/k?wait_ms=10000", 200, &answer);
+        let late = fake.run(&["key", "revoke", "live", "k", "--wait", "10s"]);
+        assert_eq!(late.code, Some(1), "{field}");
+        assert!(late.stderr.contains(said), "{}", late.stderr);
+    }
+    fake.asked();
+    let long = fake.run(&["key", "revoke", "live", "k", "--wait", "11s"]);
+    assert_eq!(long.code, Some(2));
+    assert!(long.stderr.contains("at most 10s") && fake.asked().is_empty(), "{}", long.stderr);
 }
 
 #[test]
@@ -213,12 +238,56 @@ fn the_cluster_and_its_work_are_shown() {
     fake.on("POST /v1/nodes/3/drain", 200, node(9));
     fake.on("GET /v1/nodes/3", 200, node(0));
     assert_eq!(fake.run(&["cluster", "drain", "3", "--wait", "--json"]).json()["state"], "drained");
+    // One that does not come to its end is given up.
+    fake.on("GET /v1/nodes/3", 200, node(9));
+    let late = fake.run(&["cluster", "drain", "3", "--wait", "--timeout", "1s"]).failed();
+    assert!(late.contains("still holds 9 shards after 1s") && late.contains("The drain goes on"), "{late}");
     let shard = json!({"id": 7, "epoch": 2, "head": 1, "insync": [1], "syncing": [], "retiring": [], "state": "degraded"});
     fake.on("GET /v1/shards?state=degraded", 200, page(&[shard]));
     assert!(fake.run(&["cluster", "shards", "--degraded"]).ok().contains("degraded"));
     fake.on("POST /v1/cluster/zones/b/fence", 200, "{}");
     assert!(fake.run(&["cluster", "fence", "b"]).failed().contains("--yes"));
     fake.run(&["cluster", "fence", "b", "--yes"]).ok();
+}
+
+#[test]
+fn reads_may_be_stale_and_a_cluster_without_voters_is_shown() {
+    let fake = Fake::start();
+    fake.on("GET /v1/namespaces/live?stale=true", 200, namespace());
+    fake.run(&["ns", "show", "live", "--stale"]).ok();
+    for (route, command) in [
+        ("GET /v1/namespaces?stale=true", &["ns", "list"][..]),
+        ("GET /v1/namespaces/live/keys?stale=true", &["key", "list", "live"]),
+        ("GET /v1/namespaces/live/signing-keys?stale=true", &["key", "signing", "list", "live"]),
+        ("GET /v1/nodes?stale=true", &["cluster", "nodes"]),
+        ("GET /v1/shards?stale=true", &["cluster", "shards"]),
+    ] {
+        fake.on(route, 200, page(&[]));
+        fake.run(&[command, &["--stale"]].concat()).ok();
+    }
+    let cluster = json!({"id": "c1", "version": 90, "meta": null, "zones": [], "fenced_zone": null,
+        "shards": {"total": 0, "healthy": 0, "degraded": 0, "syncing": 0}, "watchers": [],
+        "moves": {"planned": 0, "under_way": 0}});
+    fake.on("GET /v1/cluster?stale=true", 200, &cluster);
+    assert!(fake.run(&["cluster", "status", "--stale"]).ok().contains("no voter answers"));
+    fake.on("GET /v1/purges?stale=true", 200, page(&[]));
+    assert_eq!(fake.run(&["workers", "--stale"]).ok(), "nothing to do\n");
+}
+
+#[test]
+fn a_connection_that_is_lost_leaves_what_was_asked_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        std::io::Read::read(&mut stream, &mut request).unwrap()
+    });
+    let env = [("HEADWATER_ADMIN_TOKEN", "t"), ("HEADWATER_ADMIN_URL", &*url)];
+    let lost = headwater(dir.path(), &env, &["key", "create", "live", "--permission", "readonly"]).failed();
+    assert!(lost.contains("may or may not have been done") && lost.contains("key list"), "{lost}");
+    assert!(server.join().unwrap() > 0);
 }
 
 #[test]

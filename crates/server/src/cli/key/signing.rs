@@ -6,7 +6,10 @@ use headwater_client::{Admin, api::SigningKeyInfo};
 use std::path::PathBuf;
 
 use super::{Once, Wait, show_revoked};
-use crate::cli::output::{Cell, Out};
+use crate::cli::{
+    connect::ReadArgs,
+    output::{Cell, Out},
+};
 
 /// Commands over signing keys.
 #[derive(Debug, Subcommand)]
@@ -25,6 +28,8 @@ pub enum SigningCommand {
     List {
         /// The namespace.
         namespace: String,
+        #[command(flatten)]
+        read: ReadArgs,
     },
     /// Revoke a signing key: everything that it has signed is refused within a second.
     #[command(after_help = "Example:\n  headwater key signing revoke live-origin 3fGh56Jk --wait")]
@@ -45,8 +50,8 @@ pub(super) async fn work(command: SigningCommand, admin: &Admin, out: &Out) -> R
             let created = made.unless(admin.create_signing_key(&namespace).await)?;
             made.keep(out, &created, &created.key.id)
         }
-        SigningCommand::List { namespace } => {
-            let keys = admin.signing_keys(&namespace).all().await?;
+        SigningCommand::List { namespace, read } => {
+            let keys = read.of(admin).signing_keys(&namespace).all().await?;
             let row = |key: &SigningKeyInfo| {
                 vec![Cell::from(&*key.id), Cell::from(&*key.namespace), Cell::from(&*key.created_at)]
             };
@@ -55,7 +60,7 @@ pub(super) async fn work(command: SigningCommand, admin: &Admin, out: &Out) -> R
             })
         }
         SigningCommand::Revoke { namespace, id, wait } => {
-            let revoked = admin.revoke_signing_key(&namespace, &id, wait.wait.unwrap_or_default()).await?;
+            let revoked = admin.revoke_signing_key(&namespace, &id, wait.wait).await?;
             show_revoked(out, &revoked, &wait)
         }
     }
