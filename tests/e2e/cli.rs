@@ -1,15 +1,18 @@
-//! The first steps of an operator, by the command line and by the SDK, against a real `headwater dev`.
+//! The first steps of an operator, by the command line, by the API and by the SDK, against a real `headwater dev`.
 
-use headwater_client::{Client, SigningKey, SigningKeyId, StatusCode, sign};
+use headwater_client::{Client, SigningKey, SigningKeyId, StatusCode, api::CreatedKey, sign};
 use headwater_testkit::{Dev, binary::binary};
-use headwater_types::{Clock, SystemClock};
+use headwater_types::{ApiKey, Clock, SystemClock, SystemRng, rfc3339};
 use serde_json::{Value, json};
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Output, Stdio},
+    time::Duration,
 };
+
+use crate::needs;
 
 #[allow(dead_code, reason = "its main is for people")]
 #[path = "../../crates/client/examples/onboard.rs"]
@@ -41,9 +44,42 @@ async fn refused(dev: &Dev, dir: &Path, arguments: &[&str], code: &str, hint: &s
     assert!(error["hint"].as_str().unwrap_or_default().contains(hint), "{stderr}");
 }
 
-fn client(dev: &Dev, dir: &Path, file: &str) -> Client {
+/// Thirty days.
+const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
+
+fn key(dir: &Path, file: &str) -> String {
     let document: Value = serde_json::from_str(&fs::read_to_string(dir.join(file)).unwrap()).unwrap();
-    Client::new(&dev.info.data_url, "tutorial", document["api_key"].as_str().unwrap()).unwrap()
+    document["api_key"].as_str().unwrap().to_owned()
+}
+
+fn client(dev: &Dev, namespace: &str, key: &str) -> Client {
+    Client::new(&dev.info.data_url, namespace, key).unwrap()
+}
+
+/// A time `ahead` of now, as documents have it.
+fn from_now(ahead: Duration) -> String {
+    rfc3339::format(SystemClock::new().unix_millis().plus(ahead))
+}
+
+/// Each key does what it is for, and every wrong use gets its own refusal.
+async fn right_and_wrong_uses(dev: &Dev, namespace: &str, encoder: &str, player: &str) {
+    let (encoder, reader) = (client(dev, namespace, encoder), client(dev, namespace, player));
+    encoder.put("channel/s_1.ts", "segment").send().await.unwrap();
+    assert_eq!(reader.get("channel/s_1.ts").await.unwrap().bytes().await.unwrap(), "segment");
+    assert_eq!(reader.list("channel/").await.unwrap().objects.len(), 1);
+
+    let forbidden = reader.put("channel/s_1.ts", "x").send().await.unwrap_err();
+    assert_eq!((forbidden.status(), forbidden.code()), (Some(StatusCode::FORBIDDEN), Some("forbidden")));
+    let forbidden = reader.delete("channel/s_1.ts").await.unwrap_err();
+    assert_eq!(forbidden.status(), Some(StatusCode::FORBIDDEN));
+    let elsewhere = client(dev, "another", player).get("channel/s_1.ts").await.unwrap_err();
+    assert_eq!((elsewhere.status(), elsewhere.code()), (Some(StatusCode::FORBIDDEN), Some("forbidden")));
+    let unknown = client(dev, namespace, &ApiKey::generate(&SystemRng).reveal());
+    let unknown = unknown.get("channel/s_1.ts").await.unwrap_err();
+    assert_eq!((unknown.status(), unknown.code()), (Some(StatusCode::UNAUTHORIZED), Some("unauthorized")));
+    let admin = client(dev, namespace, &dev.info.admin_token).get("channel/s_1.ts").await.unwrap_err();
+    assert_eq!(admin.status(), Some(StatusCode::FORBIDDEN));
+    assert_eq!(reader.get("channel/s_1.ts").await.unwrap().bytes().await.unwrap(), "segment", "unchanged");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -58,20 +94,27 @@ async fn the_tutorials_first_step_by_the_command_line() {
         ["key", "create", "tutorial", "--permission", permission, "--out", file]
     };
     let encoder_key = [&create("readwrite", "encoder.json")[..], &["--expires", "30d"]].concat();
+    let before = from_now(MONTH);
     let encoder_id = json(&dev, dir, &encoder_key).await["id"].clone();
     let player_id = json(&dev, dir, &create("readonly", "player.json")).await["id"].clone();
     assert_eq!(fs::metadata(dir.join("encoder.json")).unwrap().permissions().mode() & 0o777, 0o600);
 
-    let (encoder, player) = (client(&dev, dir, "encoder.json"), client(&dev, dir, "player.json"));
-    encoder.put("channel/s_1.ts", "segment").send().await.unwrap();
-    assert_eq!(player.get("channel/s_1.ts").await.unwrap().bytes().await.unwrap(), "segment");
-    let forbidden = player.put("channel/s_1.ts", "x").send().await.unwrap_err();
-    assert_eq!(forbidden.status(), Some(StatusCode::FORBIDDEN));
+    json(&dev, dir, &["ns", "create", "another"]).await;
+    right_and_wrong_uses(&dev, "tutorial", &key(dir, "encoder.json"), &key(dir, "player.json")).await;
+    let player = client(&dev, "tutorial", &key(dir, "player.json"));
 
     let keys = json(&dev, dir, &["key", "list", "tutorial"]).await;
     let ids: Vec<&Value> = keys.as_array().unwrap().iter().map(|key| &key["id"]).collect();
     assert!(ids.len() == 2 && ids.contains(&&encoder_id) && ids.contains(&&player_id), "{keys}");
     assert!(keys.as_array().unwrap().iter().all(|key| key.get("api_key").is_none()), "{keys}");
+    let of = |id: &Value| keys.as_array().unwrap().iter().find(|key| key["id"] == *id).unwrap();
+    let expires_at = of(&encoder_id)["expires_at"].as_str().unwrap();
+    assert!(before.as_str() <= expires_at && expires_at <= from_now(MONTH).as_str(), "{expires_at}");
+    assert_eq!(of(&encoder_id)["permission"], "readwrite");
+    assert_eq!(
+        (&of(&player_id)["permission"], &of(&player_id)["expires_at"]),
+        (&json!("readonly"), &Value::Null)
+    );
 
     let with = ["-n", "tutorial", "--key-file", "encoder.json"];
     let listing = json(&dev, dir, &[&["object", "ls", "-r"][..], &with].concat()).await;
@@ -94,16 +137,95 @@ async fn the_tutorials_first_step_by_the_command_line() {
 async fn the_tutorials_first_step_by_the_sdk() {
     let temp = tempfile::tempdir().unwrap();
     let dev = Dev::start(temp.path(), &[]).await.unwrap();
+    let before = from_now(MONTH);
     let keys = onboard::run(&dev.info.admin_url, &dev.info.admin_token, "tutorial").await.unwrap();
-    assert!(keys.encoder.key.expires_at.is_some() && keys.player.key.expires_at.is_none());
-    let client = |key: &str| Client::new(&dev.info.data_url, "tutorial", key).unwrap();
-    client(&keys.encoder.api_key).put("channel/s_1.ts", "segment").send().await.unwrap();
-    let read = client(&keys.player.api_key).get("channel/s_1.ts").await.unwrap();
-    assert_eq!(read.bytes().await.unwrap(), "segment");
+    let expires_at = keys.encoder.key.expires_at.clone().unwrap();
+    assert!((before..=from_now(MONTH)).contains(&expires_at), "{expires_at}");
+    assert!(keys.player.key.expires_at.is_none());
+    let admin = headwater_client::Admin::new(&dev.info.admin_url, &dev.info.admin_token).unwrap();
+    assert_eq!(admin.namespace("tutorial").await.unwrap().settings.hot_capacity_bytes, Some(200 << 20));
+    admin.create_namespace("another", &Default::default()).await.unwrap();
+    right_and_wrong_uses(&dev, "tutorial", &keys.encoder.api_key, &keys.player.api_key).await;
     let again = onboard::run(&dev.info.admin_url, &dev.info.admin_token, "tutorial").await.err().unwrap();
     assert_eq!(again.code(), Some("exists"));
     let not_admin = onboard::run(&dev.info.admin_url, &keys.encoder.api_key, "other").await.err().unwrap();
     assert_eq!(not_admin.status(), Some(StatusCode::FORBIDDEN));
+    dev.stop(&[]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_tutorials_first_step_by_the_api() {
+    let temp = tempfile::tempdir().unwrap();
+    let dev = Dev::start(temp.path(), &[]).await.unwrap();
+    let http = reqwest::Client::new();
+    let call = |method: reqwest::Method, path: &str, body: Value| {
+        let url = format!("{}/v1{path}", dev.info.admin_url);
+        let request = http.request(method, url).bearer_auth(&dev.info.admin_token);
+        async move { request.json(&body).send().await.unwrap() }
+    };
+    let post = |path: &'static str, body: Value| call(reqwest::Method::POST, path, body);
+    // `dev` has made a namespace of this name already.
+    let taken = post("/namespaces", json!({"name": "live-origin"})).await;
+    assert_eq!(taken.status(), StatusCode::CONFLICT);
+    let deleted = call(reqwest::Method::DELETE, "/namespaces/live-origin?force=true", Value::Null).await;
+    assert!(deleted.status().is_success(), "{deleted:?}");
+    let made = post("/namespaces", json!({"name": "live-origin", "hot_capacity_bytes": 200 << 20})).await;
+    assert_eq!(made.status(), StatusCode::CREATED);
+    assert_eq!(made.json::<Value>().await.unwrap()["hot_capacity_bytes"], 200 << 20);
+    post("/namespaces", json!({"name": "another"})).await;
+
+    let before = from_now(MONTH);
+    let body = json!({"permission": "readwrite", "expires_in_s": MONTH.as_secs()});
+    let encoder = post("/namespaces/live-origin/keys", body).await;
+    // The JSON file that the encoder's operator gets.
+    let disposition = encoder.headers()["content-disposition"].to_str().unwrap().to_owned();
+    assert!(disposition.starts_with("attachment; filename=\"headwater-live-origin-"), "{disposition}");
+    let encoder: CreatedKey = serde_json::from_str(&encoder.text().await.unwrap()).unwrap();
+    let expires_at = encoder.key.expires_at.clone().unwrap();
+    assert!((before..=from_now(MONTH)).contains(&expires_at), "{expires_at}");
+    let player = post("/namespaces/live-origin/keys", json!({"permission": "readonly"})).await;
+    let player: CreatedKey = player.json().await.unwrap();
+    assert_eq!(player.key.expires_at, None);
+    right_and_wrong_uses(&dev, "live-origin", &encoder.api_key, &player.api_key).await;
+    // A key of the namespace that had this name before is good for nothing.
+    let old = client(&dev, "live-origin", &dev.info.player_api_key).get("channel/s_1.ts").await.unwrap_err();
+    assert_eq!(old.status(), Some(StatusCode::UNAUTHORIZED));
+    dev.stop(&[]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_digest_key_of_the_command_line_is_good_for_curl() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path();
+    let dev = Dev::start(dir, &[]).await.unwrap();
+    json(&dev, dir, &["ns", "create", "encoders", "--digest"]).await;
+    let create =
+        ["key", "create", "encoders", "--permission", "readwrite", "--digest", "--out", "digest.json"];
+    let id = json(&dev, dir, &create).await["id"].as_str().unwrap().to_owned();
+    let secret = key(dir, "digest.json");
+    fs::write(dir.join("s_1.ts"), "segment").unwrap();
+    let url = format!("{}/cache/encoders/a/s_1.ts", dev.info.data_url);
+    let curl = |password: &str| {
+        let mut command = tokio::process::Command::new(needs::program("curl"));
+        command.args([
+            "-sS",
+            "--digest",
+            "--max-time",
+            "20",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            "-T",
+            "s_1.ts",
+        ]);
+        command.args(["-u", &format!("{id}:{password}"), &url]).current_dir(dir);
+        async move { String::from_utf8(command.output().await.unwrap().stdout).unwrap() }
+    };
+    assert_eq!(curl("wrong").await, "401");
+    assert_eq!(curl(&secret).await, "201");
+    let stored = client(&dev, "encoders", &secret).get("a/s_1.ts").await.unwrap();
+    assert_eq!(stored.bytes().await.unwrap(), "segment");
     dev.stop(&[]).await.unwrap();
 }
 
@@ -113,7 +235,7 @@ async fn signed_urls_and_viewer_tokens_are_read_by_a_client_without_a_key() {
     let dir = temp.path();
     let dev = Dev::start(dir, &[]).await.unwrap();
     let namespace = dev.info.namespace.as_str();
-    let encoder = Client::new(&dev.info.data_url, namespace, &dev.info.encoder_api_key).unwrap();
+    let encoder = client(&dev, namespace, &dev.info.encoder_api_key);
     for key in ["news/s_1.ts", "other/s_1.ts"] {
         encoder.put(key, "segment").send().await.unwrap();
     }

@@ -3,7 +3,7 @@
 use crate::origin::{Origin, expect};
 use headwater_meta::{Command, Outcome};
 use headwater_types::{
-    SystemRng,
+    Redacted, SystemRng,
     signing::{Claims, SigningKey},
 };
 
@@ -13,7 +13,7 @@ const PASSED: u64 = 1_000_000_000;
 
 async fn signing_key(origin: &Origin) -> SigningKey {
     let key = SigningKey::generate(&SystemRng);
-    let (id, secret) = (key.id.clone(), key.reveal());
+    let (id, secret) = (key.id.clone(), Redacted(key.reveal()));
     let command = Command::CreateSigningKey { id, namespace: origin.keys.id, secret };
     let outcome = origin.cluster.propose(command).await.unwrap();
     assert!(matches!(outcome, Outcome::SigningKey(_)), "{outcome:?}");

@@ -68,6 +68,10 @@ const fn invalid(name: &'static str, form: Form) -> Credential {
     Credential { name, form, valid: false, stale: false, grants: &[] }
 }
 
+const fn digest_by(key: &'static str) -> Form {
+    Form::Digest { key, sha256: true, realm: "live", issued: NOW.0, change: Change::None }
+}
+
 const fn digest(sha256: bool, issued: u64, change: Change) -> Form {
     Form::Digest { key: "digest", sha256, realm: "live", issued, change }
 }
@@ -80,7 +84,7 @@ const fn url(signer: &'static str, prefix: &'static str, exp: u64) -> Form {
     Form::Url { signer, ns: "live", prefix, exp, tamper: false }
 }
 
-pub static CREDENTIALS: [Credential; 29] = [
+pub static CREDENTIALS: [Credential; 34] = [
     valid("key", Form::Header("{}", "key"), &VERBS),
     valid("read-only key", Form::Header("Bearer {}", "read-only"), READS),
     valid("write-only key", Form::Header("Bearer {}", "write-only"), WRITES),
@@ -125,6 +129,15 @@ pub static CREDENTIALS: [Credential; 29] = [
         &["LIST", "PUT"],
     ),
     valid("token of another prefix", token("live", "vod/", LATER, &VERBS), &[]),
+    valid("digest of a read-only key", digest_by("read-only digest"), READS),
+    valid("digest of a key from elsewhere", digest_by("digest from elsewhere"), &[]),
+    invalid("digest of an expired key", digest_by("expired digest")),
+    invalid("digest of a revoked key", digest_by("revoked")),
+    valid(
+        "token of another namespace",
+        Form::Token { bearer: false, signer: "other", ns: "other", prefix: "", exp: LATER, verbs: &VERBS },
+        &[],
+    ),
     invalid("expired token", token("live", "live/", PASSED, &VERBS)),
     invalid("token by another's key", token("other", "live/", LATER, &VERBS)),
 ];

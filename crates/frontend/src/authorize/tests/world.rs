@@ -74,6 +74,9 @@ impl World {
             ("expired", Some(LIVE), all, None, None, Some(NOW.0)),
             ("revoked", None, all, None, None, None),
             ("digest", Some(LIVE), all, None, None, None),
+            ("read-only digest", Some(LIVE), Permission::ReadOnly, None, None, None),
+            ("digest from elsewhere", Some(LIVE), all, None, Some("198.51.100.0/24"), None),
+            ("expired digest", Some(LIVE), all, None, None, Some(NOW.0)),
         ] {
             let key = ApiKey::generate(&rng);
             let a1 = format!("{}:live:{}", key.id, key.reveal());
@@ -87,7 +90,7 @@ impl World {
                 created_at: UnixMillis(0),
                 expires_at: expires.map(UnixMillis),
                 cidrs: cidr.map(|cidr: &str| cidr.parse().unwrap()).into_iter().collect(),
-                digest: (name == "digest").then_some(hashes),
+                digest: name.contains("digest").then_some(hashes),
                 version: 1,
             };
             if name != "revoked" {
