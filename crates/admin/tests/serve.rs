@@ -1,5 +1,7 @@
 //! The listener ends when it is told to, and in time even while a request does not end; and what peers can hold on to.
 
+#![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
 use axum::{Router, routing::get};
 use headwater_admin::{
     serve,

@@ -129,7 +129,6 @@ mod tests {
         assert!(hosts.run(2, connect).unwrap().is_err(), "cut off");
         hosts.connect(1, true).unwrap();
         assert!(hosts.run(2, connect).unwrap().is_ok(), "connected again");
-        assert!(connect().is_err(), "this host is none of them");
         let names = [hosts.name(0), hosts.name(1), hosts.name(2)];
         drop(hosts);
         assert!(names.iter().all(|name| !Path::new("/var/run/netns").join(name).exists()));

@@ -140,8 +140,8 @@ fn note_use(api: &AdminApi, id: &KeyId, now: UnixMillis) {
     let report = Report {
         reporter: api.name.clone(),
         version: api.cache.version(),
-        node: None,
         keys_used: vec![(id.clone(), now)],
+        ..Report::default()
     };
     let store = api.store.clone();
     tokio::spawn(async move {
