@@ -37,17 +37,15 @@ fn store(cluster: &Cluster, voters: &[u64]) -> MetaGrpcClient {
     MetaGrpcClient::new(&addresses, "test", Arc::new(SystemClock::new()), Arc::new(SystemRng)).unwrap()
 }
 
-/// The leader by the word of one of the voters that live.
+/// The leader by the word of all of the voters that live: one that was killed and is back may not know it yet.
 async fn leader(cluster: &Cluster, voters: &[u64]) -> u64 {
-    until("there is a leader", Duration::from_secs(20), || async {
+    until("the voters agree on a leader among them", Duration::from_secs(20), || async {
+        let mut leaders = BTreeSet::new();
         for id in voters {
-            if let Ok(membership) = store(cluster, &[*id]).membership().await
-                && let Some(leader) = membership.leader.filter(|leader| voters.contains(leader))
-            {
-                return Some(leader);
-            }
+            leaders.insert(store(cluster, &[*id]).membership().await.ok()?.leader?);
         }
-        None
+        let leader = leaders.pop_first().filter(|leader| voters.contains(leader))?;
+        leaders.is_empty().then_some(leader)
     })
     .await
 }

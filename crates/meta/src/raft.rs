@@ -1,5 +1,6 @@
 //! The metadata in Raft: openraft over a log in redb and snapshots in files.
 
+mod campaign;
 mod config;
 mod document;
 mod forward;

@@ -18,7 +18,8 @@ pub struct RaftMetaConfig {
     pub founders_checked: Vec<String>,
     /// Between two heartbeats of the leader.
     pub heartbeat: Duration,
-    /// A follower that hears nothing for a random time within this range stands for election.
+    /// A follower that hears no leader for a random time within this range stands for election, if the others would vote
+    /// for it; nobody votes for another one within the shorter time after the leader was heard.
     pub election: (Duration, Duration),
     /// A snapshot is taken, and the log before it purged, every so many entries.
     pub snapshot_entries: u64,
@@ -52,8 +53,10 @@ impl RaftMetaConfig {
         openraft::Config {
             cluster_name: "headwater".to_owned(),
             heartbeat_interval: millis(self.heartbeat),
-            election_timeout_min: millis(self.election.0),
-            election_timeout_max: millis(self.election.1),
+            // Its own elections are off: of these it uses the second as the leader's lease, and the first, which must be
+            // less, as the limit of a call for a vote.
+            election_timeout_min: millis(self.election.0 * 3 / 4),
+            election_timeout_max: millis(self.election.0),
             install_snapshot_timeout: 10_000,
             snapshot_policy: openraft::SnapshotPolicy::LogsSinceLast(self.snapshot_entries),
             max_in_snapshot_log_to_keep: self.log_entries_kept,

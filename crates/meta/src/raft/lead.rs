@@ -67,11 +67,10 @@ impl RaftMeta {
         if metrics.current_leader == Some(self.id) {
             return metrics.millis_since_quorum_ack.is_none_or(|ago| Duration::from_millis(ago) <= within);
         }
-        let heard = Duration::from_micros(self.heard.load(Ordering::Relaxed));
-        self.clock.monotonic().saturating_sub(heard) <= within
+        self.silence() <= within
     }
 
-    /// A leader that this voter follows has called.
+    /// A leader that this voter follows has called, or it has voted for one.
     pub(super) fn heard_leader(&self) {
         let micros = u64::try_from(self.clock.monotonic().as_micros()).unwrap_or(u64::MAX);
         self.heard.store(micros, Ordering::Relaxed);

@@ -14,6 +14,7 @@ use std::{
 use tokio::sync::{Mutex, Semaphore, watch};
 
 use super::{
+    campaign,
     config::RaftMetaConfig,
     identity::{Identity, random_name},
     joint_worker,
@@ -74,6 +75,8 @@ pub struct RaftMeta {
     pub(super) proposing: Semaphore,
     /// When the leader last called, or this voter started: microseconds of the monotonic clock.
     pub(super) heard: AtomicU64,
+    /// Who has heard a leader within this time votes for nobody else.
+    pub(super) lease: Duration,
 }
 
 impl fmt::Debug for RaftMeta {
@@ -110,6 +113,7 @@ impl RaftMeta {
             StateMachine::new(hub.clone(), file, snapshot, committed, metrics.clone(), members.clone());
         let network = Network { identity: identity.clone(), peers: deps.peers };
         let raft = Raft::new(id, raft_config, network.clone(), log.clone(), machine).await.map_err(fatal)?;
+        raft.runtime_config().elect(false);
         let voter = Arc::new_cyclic(|own| Self {
             own: own.clone(),
             id,
@@ -127,12 +131,14 @@ impl RaftMeta {
             metrics,
             proposing: Semaphore::new(PROPOSALS_MAX),
             heard: AtomicU64::new(0),
+            lease: config.election.0,
         });
         voter.heard_leader();
         voter.board.belong_to(Box::new(OwnBoard { voter: voter.own.clone(), hub: voter.hub.clone() }));
         voter.found(config.bootstrap, &config.founders_checked, &*deps.rng).await?;
         tokio::spawn(measure(voter.raft.clone(), voter.metrics.clone()));
         tokio::spawn(placement_worker::run(Arc::downgrade(&voter), config.placement_settle));
+        tokio::spawn(campaign::run(voter.own.clone(), deps.rng.clone(), config.election));
         tokio::spawn(joint_worker::run(Arc::downgrade(&voter)));
         tokio::spawn(notice_removal(voter.own.clone(), voter.hub.progress()));
         tokio::spawn(crate::presence::keep(voter.board.clone(), voter.hub.progress()));

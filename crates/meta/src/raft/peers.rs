@@ -15,7 +15,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 pub use local::LocalPeers;
 
-use super::types::{LogCommand, TypeConfig};
+use super::types::{LogCommand, LogId, TypeConfig};
 use crate::store::{Applied, MemberChange, Membership, MetaError, Report, Reported};
 
 /// Who calls whom. A voter answers only what is for it, by a member of its own cluster.
@@ -40,6 +40,11 @@ pub enum PeerCall {
     Vote(VoteRequest<u64>),
     /// Raft: a piece of a snapshot.
     Snapshot(InstallSnapshotRequest<TypeConfig>),
+    /// Would it be voted for? Binds nobody.
+    PreVote {
+        /// The last entry of the caller's log.
+        last: Option<LogId>,
+    },
     /// Who listens there? Answered to everybody.
     Identify,
     /// Take this cluster as yours, if you have none. Answered to everybody.
@@ -61,6 +66,7 @@ impl fmt::Debug for PeerCall {
             Self::Append(_) => "Append",
             Self::Vote(_) => "Vote",
             Self::Snapshot(_) => "Snapshot",
+            Self::PreVote { .. } => "PreVote",
             Self::Identify => "Identify",
             Self::Adopt { .. } => "Adopt",
             Self::Join(_) => "Join",
@@ -90,6 +96,8 @@ pub enum PeerAnswer {
     Vote(Result<VoteResponse<u64>, RaftError<u64>>),
     /// To a piece of a snapshot.
     Snapshot(Result<InstallSnapshotResponse<u64>, RaftError<u64, InstallSnapshotError>>),
+    /// To the question whether the caller would be voted for.
+    PreVote(bool),
     /// To the question who listens, and to an adoption.
     Identity(PeerIdentity),
     /// To what was forwarded, and to who wants to join.

@@ -34,7 +34,14 @@ impl Peer for RaftMeta {
                 }
                 Ok(PeerAnswer::Append(answer))
             }
-            PeerCall::Vote(rpc) => Ok(PeerAnswer::Vote(self.raft.vote(rpc).await)),
+            PeerCall::Vote(rpc) => {
+                let answer = self.raft.vote(rpc).await;
+                if answer.as_ref().is_ok_and(|answer| answer.vote_granted) {
+                    self.heard_leader();
+                }
+                Ok(PeerAnswer::Vote(answer))
+            }
+            PeerCall::PreVote { last } => Ok(PeerAnswer::PreVote(self.would_vote_for(last))),
             PeerCall::Snapshot(rpc) => Ok(PeerAnswer::Snapshot(self.raft.install_snapshot(rpc).await)),
             PeerCall::Identify => Ok(PeerAnswer::Identity(self.identity.told())),
             PeerCall::Adopt { cluster } => self.adopted(header, cluster).await,

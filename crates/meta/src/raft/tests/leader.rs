@@ -218,3 +218,29 @@ async fn a_minority_answers_nothing_and_a_compare_and_swap_is_not_repeated() {
     assert!(matches!(again.outcome, Outcome::Refused { code, .. } if code == "exists"));
     group.stop().await;
 }
+
+#[tokio::test]
+async fn a_voter_that_was_away_deposes_nobody() {
+    let group = Group::of(3, Group::local()).await;
+    let (leader, away) = (group.leader().await, group.follower().await);
+    let term = group.membership().await.term;
+    let connect = |connected: bool| {
+        for (id, address) in group.addresses.iter().filter(|(id, _)| **id != away) {
+            group.peers().cut(away, address, !connected);
+            group.peers().cut(*id, &group.addresses[&away], !connected);
+        }
+    };
+    connect(false);
+    let lonely = async {
+        while group.voters[&away].silence() < Duration::from_secs(2) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(LIMIT, lonely).await.expect("it hears nobody");
+    connect(true);
+    let made = group.make(leader, "live").await;
+    assert_eq!(group.names(away, made).await, ["live"]);
+    let now = group.membership().await;
+    assert_eq!((now.leader, now.term), (Some(leader), term), "nobody was asked to vote meanwhile");
+    group.stop().await;
+}
