@@ -26,3 +26,4 @@ mod secrets;
 mod stored;
 mod traces;
 mod voters;
+mod voters_replaced;

@@ -190,7 +190,12 @@ async fn cut_the_leader_off(hosts: &Hosts) {
         runtime().block_on(async {
             let store = site.store(&[cut]);
             let limit = Duration::from_secs(3);
-            let proposed = store.propose(create("on-the-wrong-side"), limit).await.map(drop);
+            // What it took before it noticed has an unknown outcome.
+            let proposed = until("it takes nothing more", SOON, || async {
+                let proposed = store.propose(create("on-the-wrong-side"), limit).await;
+                matches!(proposed, Err(MetaError::Unavailable(_))).then_some(proposed)
+            });
+            let proposed = proposed.await.map(drop);
             (proposed, store.linearizable_read(limit).await.map(drop), store.watch(1).await.map(drop))
         })
     };

@@ -35,6 +35,8 @@ pub(crate) struct Findings {
     pub class: Option<MediaClass>,
     pub tier: Option<Tier>,
     pub code: Option<ErrorCode>,
+    /// The answer may have `x-headwater-meta-*` of the object.
+    pub has_meta: bool,
 }
 
 /// Headers of everything that the encoder said. A value that is no header value (no encoder can send one) is left out.

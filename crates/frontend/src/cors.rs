@@ -44,9 +44,9 @@ impl Cors {
         }
     }
 
-    /// Adds what every answer carries, errors included. Sent to requests without an Origin too: a cache may give the
+    /// Adds what every answer carries, errors included. `has_meta`: it may have stored metadata. Sent to requests without an Origin too: a cache may give the
     /// answer to a browser later.
-    pub fn apply(&self, request: &HeaderMap, response: &mut HeaderMap) {
+    pub fn apply(&self, request: &HeaderMap, response: &mut HeaderMap, has_meta: bool) {
         if self.any_origin {
             response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         } else {
@@ -57,7 +57,7 @@ impl Cors {
             }
             response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         }
-        let exposed = match self.exposes_meta.then(|| self.with_meta(response)).flatten() {
+        let exposed = match (has_meta && self.exposes_meta).then(|| self.with_meta(response)).flatten() {
             Some(exposed) => exposed,
             None => self.exposed.clone(),
         };
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(response.headers()[header::ACCESS_CONTROL_ALLOW_HEADERS], "authorization, range");
         assert_eq!(response.headers()[header::ACCESS_CONTROL_MAX_AGE], "86400");
         let mut answer = HeaderMap::new();
-        cors.apply(&HeaderMap::new(), &mut answer);
+        cors.apply(&HeaderMap::new(), &mut answer, true);
         assert_eq!(answer[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
         assert!(answer[header::ACCESS_CONTROL_EXPOSE_HEADERS].to_str().unwrap().contains("ETag"));
         assert!(!answer.contains_key(header::VARY));
@@ -140,7 +140,7 @@ mod tests {
         let exposed = |headers: &[&str], mut answer: HeaderMap| {
             let exposed_headers = headers.iter().map(ToString::to_string).collect();
             let cors = Cors::new(&CorsPolicy { exposed_headers, ..CorsPolicy::default() });
-            cors.apply(&HeaderMap::new(), &mut answer);
+            cors.apply(&HeaderMap::new(), &mut answer, true);
             answer[header::ACCESS_CONTROL_EXPOSE_HEADERS].to_str().unwrap().to_owned()
         };
         assert_eq!(exposed(&["ETag", EXPOSE_META], answer()), "ETag, x-headwater-meta-take");
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(exposed(&["ETag"], answer()), "ETag");
 
         let mut headers = answer();
-        Cors::new(&CorsPolicy::default()).apply(&HeaderMap::new(), &mut headers);
+        Cors::new(&CorsPolicy::default()).apply(&HeaderMap::new(), &mut headers, true);
         let exposed = headers[header::ACCESS_CONTROL_EXPOSE_HEADERS].to_str().unwrap();
         for name in ["Retry-After", "WWW-Authenticate", "Allow", "x-headwater-meta-take"] {
             assert!(exposed.split(", ").any(|exposed| exposed == name), "{name} in {exposed}");
@@ -164,7 +164,7 @@ mod tests {
         let cors = Cors::new(&policy);
         for (origin, allowed) in [("https://a.example", true), ("https://b.example", false)] {
             let mut answer = HeaderMap::new();
-            cors.apply(&request(&[(header::ORIGIN, origin)]), &mut answer);
+            cors.apply(&request(&[(header::ORIGIN, origin)]), &mut answer, false);
             assert_eq!(answer.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN), allowed, "{origin}");
             assert_eq!(answer[header::VARY], "Origin");
         }

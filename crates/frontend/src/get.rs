@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 use headwater_media::PlaylistFacts;
 use headwater_proto::{Arriving, Follow, GetReply, GetRequest, HeadReply, HeadRequest, ObjectBody};
-use headwater_types::{ErrorCode, MediaClass, ObjectId, ObjectKey, ObjectMeta};
+use headwater_types::{Attributes, ErrorCode, MediaClass, ObjectId, ObjectKey, ObjectMeta};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
 use std::ops::Range;
 
@@ -79,6 +79,7 @@ pub(crate) async fn get(request: Allowed<'_>, key: ObjectKey, findings: &mut Fin
     match reply {
         GetReply::Found { meta, range, body } => {
             check_if_match(headers, &meta)?;
+            findings.has_meta = has_meta(&meta.attributes);
             let facts = facts_of(request, key, &meta, facts).await?;
             if if_none_match.any || not_modified_since(headers, if_none_match.present, &meta) {
                 return Ok(not_modified(request, key, &meta, facts));
@@ -96,6 +97,7 @@ pub(crate) async fn get(request: Allowed<'_>, key: ObjectKey, findings: &mut Fin
         }
         GetReply::Arriving { arriving, body } => {
             findings.tier = Some(Tier::Arriving);
+            findings.has_meta = has_meta(&arriving.attributes);
             Ok(following(request, key, &arriving, ResponseBody::object(body, None)))
         }
     }
@@ -129,10 +131,12 @@ pub(crate) async fn head(request: Allowed<'_>, key: ObjectKey, findings: &mut Fi
         HeadReply::Found(meta) => meta,
         HeadReply::Arriving(arriving) => {
             findings.tier = Some(Tier::Arriving);
+            findings.has_meta = has_meta(&arriving.attributes);
             return Ok(following(request, key, &arriving, ResponseBody::nothing()));
         }
     };
     findings.tier = Some(Tier::Hot);
+    findings.has_meta = has_meta(&meta.attributes);
     check_if_match(headers, &meta)?;
     let facts = facts_of(request, key, &meta, None).await?;
     let tags = Tags::read(headers, header::IF_NONE_MATCH, true);
@@ -143,6 +147,10 @@ pub(crate) async fn head(request: Allowed<'_>, key: ObjectKey, findings: &mut Fi
     let mut response = stored(request, key, &meta, facts, ResponseBody::nothing());
     response.headers_mut().insert(header::CONTENT_LENGTH, meta.size.into());
     Ok(response)
+}
+
+fn has_meta(attributes: &Attributes) -> bool {
+    !attributes.user_meta.is_empty()
 }
 
 /// What to do about an object that is still arriving.
@@ -263,8 +271,8 @@ fn stored(
     body: ResponseBody,
 ) -> Response<ResponseBody> {
     let mut response = Response::new(body);
-    // All that follows fits without growing.
-    let mut headers = HeaderMap::with_capacity(24);
+    // What nearly all answers have fits without growing.
+    let mut headers = HeaderMap::with_capacity(12);
     answer::add_attributes(&mut headers, &meta.attributes);
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     add_version(request, key, meta, facts, &mut headers);

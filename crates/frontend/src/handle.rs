@@ -124,7 +124,7 @@ pub(crate) async fn handle(
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, answer::request_id(id));
     answer::add_server_timing(headers, first_byte);
-    frontend.policies.cors(known.policy.as_deref()).apply(&parts.headers, headers);
+    frontend.policies.cors(known.policy.as_deref()).apply(&parts.headers, headers, known.findings.has_meta);
     if !body.is_ended() && parts.version < Version::HTTP_2 {
         // What is left of the body would be taken for the next request.
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -171,10 +171,9 @@ async fn dispatch(
     body: &mut RequestBody,
     known: &mut Known,
 ) -> Result<Response<ResponseBody>, Problem> {
-    let Asked { frontend, parts, id, started, now, .. } = asked;
+    let Asked { frontend, connection, parts, id, started, now } = asked;
     let (name, raw_key) = target::split(parts.uri.path())?;
-    let record = frontend.cache.namespace(name);
-    known.policy = record.map(|record| frontend.policies.of(record));
+    known.policy = policy(frontend, connection, name);
     if !cors::is_known(&parts.method) {
         return Err(Problem::new(ErrorCode::MethodNotAllowed, ErrorCode::MethodNotAllowed.title()));
     }
@@ -220,6 +219,17 @@ async fn dispatch(
             }
         }
     }
+}
+
+/// The policy of the namespace of this name, if there is one.
+fn policy(frontend: &Frontend, connection: &ConnInfo, name: &str) -> Option<Arc<Policy>> {
+    // Before anything is looked up: what is remembered must not be older than its version.
+    let version = frontend.cache.version();
+    connection.policy.recall(name, version).or_else(|| {
+        let policy = frontend.policies.of(frontend.cache.namespace(name)?);
+        connection.policy.remember(version, policy.clone());
+        Some(policy)
+    })
 }
 
 /// What the credentials have to grant.

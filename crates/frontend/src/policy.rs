@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 use headwater_meta::{CorsPolicy, NamespaceRecord, NamespaceSettings, Rule, glob};
 use headwater_types::{NamespaceId, ObjectKey};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 
 use crate::cors::Cors;
@@ -66,6 +66,25 @@ impl Policies {
         }
         policies.insert(policy.id(), policy.clone());
         policy
+    }
+}
+
+/// The policy that a connection's last request was about, by one version of the metadata: most connections stay with one
+/// namespace.
+#[derive(Debug, Default)]
+pub(crate) struct LastPolicy(Mutex<Option<(u64, Arc<Policy>)>>);
+
+impl LastPolicy {
+    /// The policy of the namespace of this name, if it is the one, by this very version.
+    pub fn recall(&self, name: &str, version: u64) -> Option<Arc<Policy>> {
+        let last = self.0.lock();
+        let (then, policy) = last.as_ref()?;
+        (*then == version && policy.record.name.as_str() == name).then(|| policy.clone())
+    }
+
+    /// Remembers a policy that was looked up no earlier than in this version.
+    pub fn remember(&self, version: u64, policy: Arc<Policy>) {
+        *self.0.lock() = Some((version, policy));
     }
 }
 

@@ -1,13 +1,15 @@
 //! Measures the metadata of many namespaces and keys: `cargo run -p headwater-meta --example scale [COUNT]`.
 //!
 //! Prints, for a state of COUNT (100,000) namespaces and as many keys: its snapshot's size, what encoding, decoding, a
-//! copy and one more entry cost, and how long a key is looked up and checked in copies of 100, 10,000 and COUNT keys.
+//! copy and one more entry cost, how long a voter takes to start from it, and how long a key is looked up and checked in
+//! copies of 100, 10,000 and COUNT keys.
 
 use headwater_meta::{
-    Command, Envelope, MetaCache, NamespaceSettings, Outcome, Permission, State, WatchEvent, secret,
+    Command, Envelope, MetaCache, NamespaceSettings, Outcome, Permission, RaftMeta, RaftMetaConfig, State,
+    WatchEvent, offline, secret,
 };
 use headwater_types::{ApiKey, Clock, NamespaceId, NamespaceName, SeededRng, SystemClock, UnixMillis};
-use std::{hint::black_box, time::Duration};
+use std::{hint::black_box, sync::Arc, time::Duration};
 
 /// Namespaces and keys, unless a number is given.
 const COUNT: usize = 100_000;
@@ -46,10 +48,26 @@ fn main() -> Result<(), Failed> {
     made?;
     println!("one more key     {in_copy:.1?} in a fresh copy, {in_place:.1?} in place");
 
+    start(state)?;
     for keys_held in [100, 10_000, count] {
         look_up(keys_held, &keys, &clock)?;
     }
     Ok(())
+}
+
+/// Prints how long a voter that is alone takes from its start to its lead, with the state in its snapshot.
+fn start(state: State) -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    offline::found(dir.path(), 1, "127.0.0.1:7000", state)?;
+    let clock = Arc::new(SystemClock::new());
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let began = clock.monotonic();
+        let voter = RaftMeta::start(RaftMetaConfig::new(1, dir.path()), clock.clone()).await?;
+        voter.ready(Duration::from_secs(60)).await?;
+        println!("voter's start    {:.1?}", clock.monotonic().saturating_sub(began));
+        voter.shutdown().await;
+        Ok(())
+    })
 }
 
 /// What `work` answers and how long it took.

@@ -75,7 +75,10 @@ impl StorageNode {
                 });
             }
         }
-        let found = self.tier().get(object).await.map_err(|e| StorageError::NotServing(e.to_string()))?;
+        let found = match self.tier().get_at_once(object) {
+            Some(found) => found,
+            None => self.tier().get(object).await.map_err(|e| StorageError::NotServing(e.to_string()))?,
+        };
         check()?;
         Ok(match found {
             Some(record) if !record.tombstone => Seen::Object(record),

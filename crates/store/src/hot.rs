@@ -166,6 +166,10 @@ impl Tier for HotTier {
         Ok(self.get_now(object))
     }
 
+    fn get_at_once(&self, object: &ObjectId) -> Option<Option<Arc<Record>>> {
+        Some(self.get_now(object))
+    }
+
     /// Not a snapshot: writers come in between steps. A name that is there all the time is in the page once.
     async fn list(&self, request: ListRecords<'_>) -> Result<Vec<ListedRecord>, TierError> {
         let mut page = Page::new(request, self.clock.unix_millis());

@@ -1,7 +1,7 @@
 //! What a handler may know of the connection that its request came on.
 
 use super::body_phase::BodyPhase;
-use crate::verified::Verified;
+use crate::{policy::LastPolicy, verified::Verified};
 use std::{fmt, net::SocketAddr};
 
 /// The protocol of a connection.
@@ -46,11 +46,20 @@ pub struct ConnInfo {
     pub body_phase: BodyPhase,
     /// The credential that its last requests were allowed by.
     pub(crate) verified: Verified,
+    /// The namespace that its last request was about.
+    pub(crate) policy: LastPolicy,
 }
 
 impl ConnInfo {
     /// A connection on which nothing was asked yet.
     pub fn new(id: ConnectionId, peer: SocketAddr, protocol: Protocol) -> Self {
-        Self { id, peer, protocol, body_phase: BodyPhase::default(), verified: Verified::default() }
+        Self {
+            id,
+            peer,
+            protocol,
+            body_phase: BodyPhase::default(),
+            verified: Verified::default(),
+            policy: LastPolicy::default(),
+        }
     }
 }
