@@ -12,8 +12,8 @@ use std::{
 /// Hashes without a random seed. Who puts something in is an administrator, so nobody can choose what collides.
 type FixedState = BuildHasherDefault<DefaultHasher>;
 
-/// A persistent map that iterates, pages and is written in the order of its keys, whose look-ups cost about the same
-/// however much it holds: a search in an ordered map compares with a key on a cold cache line at each step.
+/// A persistent map that iterates, pages and is written in the order of its keys, and is searched by hash: a search in an
+/// ordered map compares with a key on a cold cache line at each step, some seventeen times for 100,000 keys.
 ///
 /// What only reads in order is that of the [`OrdMap`] behind it. Nothing iterates over the hashes, so the same history
 /// is written as the same bytes.
