@@ -44,6 +44,7 @@ impl Target {
             expires_at: None,
             cidrs: Vec::new(),
             digest: Some(digest),
+            rate_limits: Default::default(),
         };
         let outcome = cluster.propose(command).await.unwrap();
         assert!(matches!(outcome, Outcome::Key(_)), "{outcome:?}");

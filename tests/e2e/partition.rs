@@ -163,6 +163,7 @@ async fn cut_the_leader_off(hosts: &Hosts) {
         expires_in_s: None,
         cidrs: Vec::new(),
         digest: false,
+        rate_limits: Default::default(),
     };
     let key = admin.create_key(info.namespace.as_str(), &readwrite).await.unwrap();
     let load = Load::start(&info);

@@ -32,6 +32,7 @@ pub async fn run(admin_url: &str, token: &str, namespace: &str) -> Result<Keys, 
         expires_in_s,
         cidrs: Vec::new(),
         digest: false,
+        rate_limits: Default::default(),
     };
     Ok(Keys {
         encoder: admin.create_key(namespace, &key(Permission::ReadWrite, Some(MONTH_S))).await?,

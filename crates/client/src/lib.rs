@@ -25,6 +25,7 @@
 //!     expires_in_s: Some(30 * 24 * 3600),
 //!     cidrs: Vec::new(),
 //!     digest: false,
+//!     rate_limits: Default::default(),
 //! };
 //! println!("{}", admin.create_key("live-origin", &key).await?.api_key);
 //! # Ok(()) }

@@ -10,6 +10,7 @@ use crate::{
     frontend::Frontend,
     metrics::{RequestLabels, Times},
     net::ConnInfo,
+    rates::Metered,
 };
 
 /// Longest part of a query or a user agent that is logged, in bytes.
@@ -52,6 +53,8 @@ pub(crate) struct Completion {
     pub first_byte: Duration,
     pub bytes_in: u64,
     pub code: Option<ErrorCode>,
+    /// Where the bytes are counted that are sent, if they are limited and how many there are was not known before.
+    pub metered: Option<Metered>,
     /// The body could not be read to its end.
     pub cut: bool,
     pub line: Option<Box<Logged>>,
@@ -98,6 +101,9 @@ impl Completion {
     pub fn finish(self, bytes_out: u64) {
         let total = self.frontend.clock.monotonic().saturating_sub(self.started);
         let times = Times { first_byte: self.first_byte, total };
+        if let Some(metered) = &self.metered {
+            metered.count(bytes_out, self.started + total);
+        }
         self.frontend.metrics.answered(&self.labels, self.bytes_in, bytes_out, times);
         if let Some(logged) = &self.line {
             let now = self.frontend.clock.unix_millis();
@@ -108,7 +114,7 @@ impl Completion {
     fn line_of(&self, logged: &Logged, now: UnixMillis, bytes_out: u64, times: Times) -> Vec<u8> {
         let millis = |time: Duration| (time.as_secs_f64() * 1e6).round() / 1e3;
         let (key_id, kid) = match &logged.grant {
-            Some(Grant::Key(id)) => (Some(id), None),
+            Some(Grant::Key(record)) => (Some(&record.id), None),
             Some(Grant::Signed(kid)) => (None, Some(kid)),
             None => (None, None),
         };

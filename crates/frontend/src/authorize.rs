@@ -4,7 +4,7 @@
 mod tests;
 
 use headwater_meta::KeyRecord;
-use headwater_types::{KeyId, NamespaceId, signing::SigningKeyId};
+use headwater_types::{NamespaceId, signing::SigningKeyId};
 use std::sync::Arc;
 
 use crate::{
@@ -45,7 +45,8 @@ impl<'a> Action<'a> {
         }
     }
 
-    fn reads(self) -> bool {
+    /// Whether it changes nothing.
+    pub fn reads(self) -> bool {
         matches!(self, Self::Get(_) | Self::Head(_) | Self::List(_))
     }
 }
@@ -76,7 +77,7 @@ pub(crate) struct Signed {
 /// Which credential granted: what the access log says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Grant {
-    Key(KeyId),
+    Key(Arc<KeyRecord>),
     Signed(SigningKeyId),
 }
 
@@ -136,7 +137,7 @@ impl Right {
 
     fn into_grant(self) -> Grant {
         match self {
-            Self::Key { record, .. } => Grant::Key(record.id.clone()),
+            Self::Key { record, .. } => Grant::Key(record),
             Self::Signed(signed) => Grant::Signed(signed.kid),
         }
     }

@@ -21,6 +21,7 @@ use crate::{
     overwrites::Overwrites,
     policy::Policies,
     quotas::Quotas,
+    rates::Rates,
     response_body::ResponseBody,
     routes::Routes,
 };
@@ -58,6 +59,7 @@ pub struct Frontend {
     pub(crate) dates: Dates,
     pub(crate) key_uses: KeyUses,
     pub(crate) quotas: Quotas,
+    pub(crate) rates: Rates,
     pub(crate) overwrites: Overwrites,
 }
 
@@ -88,6 +90,7 @@ impl Frontend {
             dates: Dates::new(),
             key_uses: KeyUses::new(),
             quotas: Quotas::default(),
+            rates: Rates::default(),
         })
     }
 

@@ -22,6 +22,7 @@ use crate::{
     problem::Problem,
     put,
     query::Query,
+    rates::Metered,
     request_body::RequestBody,
     response_body::ResponseBody,
     target::{self, Resource},
@@ -63,6 +64,8 @@ struct Known {
     key: Option<ObjectKey>,
     grant: Option<Grant>,
     verb: Verb,
+    /// Where the bytes are counted, if they are limited.
+    metered: Metered,
     findings: Findings,
 }
 
@@ -120,6 +123,7 @@ pub(crate) async fn handle(
         without_body(&mut response);
     }
 
+    let metered = known.metered.settle(&body, response.body(), started);
     let first_byte = frontend.clock.monotonic().saturating_sub(started);
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, answer::request_id(id));
@@ -149,6 +153,7 @@ pub(crate) async fn handle(
         first_byte,
         bytes_in: body.received(),
         code: known.findings.code,
+        metered,
         cut: false,
         line,
         frontend: frontend.clone(),
@@ -197,9 +202,10 @@ async fn dispatch(
     };
     let listing = matches!(resource, Resource::Listing).then(|| list::Listing::parse(query)).transpose()?;
     let action = action(&parts.method, &resource, listing.as_ref());
-    known.grant = Some(admit(asked, query, known.policy.as_deref(), action)?);
+    let grant = known.grant.insert(admit(asked, query, known.policy.as_deref(), action)?);
     let Some(policy) = &known.policy else { return Err(forbidden()) };
     refuse_blocked(policy, action)?;
+    frontend.rates.admit(grant, policy, action, body, started, &mut known.metered)?;
 
     let request = Allowed { frontend, parts, query, id, started, now, policy };
     match (resource, listing) {
@@ -263,8 +269,8 @@ fn admit(
     let trusted_proxies = &frontend.config.trusted_proxies;
     match authorize(Checker { cache, connection, policy, parts, now, trusted_proxies }, query, action) {
         Ok(grant) => {
-            if let Grant::Key(id) = &grant {
-                frontend.key_uses.note(id, now);
+            if let Grant::Key(record) = &grant {
+                frontend.key_uses.note(&record.id, now);
             }
             Ok(grant)
         }

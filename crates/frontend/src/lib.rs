@@ -31,6 +31,7 @@ mod put;
 mod put_request;
 mod query;
 mod quotas;
+mod rates;
 mod read;
 mod recent;
 mod request_body;

@@ -27,6 +27,7 @@ pub(crate) enum RequestBodyError {
 #[derive(Debug)]
 pub(crate) struct RequestBody {
     inner: Inner,
+    declared: Option<u64>,
     ended: bool,
     received: u64,
 }
@@ -40,7 +41,8 @@ enum Inner {
 
 impl RequestBody {
     pub fn new(inner: Body) -> Self {
-        Self { ended: inner.is_end_stream(), inner: Inner::Plain(inner), received: 0 }
+        let declared = inner.size_hint().exact();
+        Self { ended: inner.is_end_stream(), declared, inner: Inner::Plain(inner), received: 0 }
     }
 
     /// From now on it may stand still for at most `limit`.
@@ -53,6 +55,11 @@ impl RequestBody {
     /// Nothing of it is left unread.
     pub fn is_ended(&self) -> bool {
         self.ended
+    }
+
+    /// Its size in bytes, if that was said beforehand.
+    pub fn declared(&self) -> Option<u64> {
+        self.declared
     }
 
     /// Bytes read so far.

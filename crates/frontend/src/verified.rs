@@ -66,6 +66,7 @@ mod tests {
             expires_at: Some(UnixMillis(100)),
             cidrs: Vec::new(),
             digest: None,
+            rate_limits: Default::default(),
             version: 1,
         });
         let (key, other) = ("hw_a_secret", "hw_a_secre?");

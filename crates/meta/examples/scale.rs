@@ -119,6 +119,7 @@ fn create_key(state: &mut State, key: &ApiKey, namespace: NamespaceId) -> Result
         expires_at: None,
         cidrs: Vec::new(),
         digest: None,
+        rate_limits: Default::default(),
     };
     apply(state, command).map(|_| ())
 }

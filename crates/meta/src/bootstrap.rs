@@ -79,6 +79,7 @@ pub async fn issue_key(
         expires_at,
         cidrs: Vec::new(),
         digest: None,
+        rate_limits: Default::default(),
     };
     match propose(store, command).await?.outcome {
         Outcome::Key(_) => Ok(key),

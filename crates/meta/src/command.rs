@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use crate::records::{
-    DigestHashes, KeyRecord, NamespaceSettings, NodeRecord, NodeState, Permission, PurgeRecord,
+    DigestHashes, KeyRecord, NamespaceSettings, NodeRecord, NodeState, Permission, PurgeRecord, RateLimits,
     SigningKeyRecord,
 };
 use crate::refusal::{self, Refusal};
@@ -107,6 +107,9 @@ pub enum Command {
         /// For Digest authentication. Refused where the namespace does not offer it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         digest: Option<DigestHashes>,
+        /// How much it may ask of each frontend in a second.
+        #[serde(default, skip_serializing_if = "RateLimits::is_none")]
+        rate_limits: RateLimits,
     },
     /// Takes an API key away. Repeating it changes nothing.
     RevokeKey {

@@ -32,7 +32,7 @@ pub use presence::{PresenceBoard, reporter};
 pub use raft::{LocalPeers, RaftMeta, RaftMetaConfig, StartError, VoterDeps, offline};
 pub use records::{
     CorsPolicy, DigestHashes, KeyRecord, NamespaceRecord, NamespaceSettings, NodeRecord, NodeState,
-    Permission, PurgeRecord, Rule, ShardEntry, SigningKeyRecord, ZoneVerdict,
+    Permission, PurgeRecord, RateLimits, Rule, ShardEntry, SigningKeyRecord, ZoneVerdict,
 };
 pub use state::{Indexed, State};
 pub use store::{

@@ -4,7 +4,7 @@
 
 mod compact;
 
-pub use headwater_types::{CorsPolicy, NamespaceSettings, Permission, Rule};
+pub use headwater_types::{CorsPolicy, NamespaceSettings, Permission, RateLimits, Rule};
 use headwater_types::{
     Epoch, Incarnation, KeyId, Member, NamespaceId, NamespaceName, NodeId, UnixMillis, ZoneName,
     signing::SigningKeyId,
@@ -59,6 +59,9 @@ pub struct KeyRecord {
     /// What Digest authentication needs, for keys that asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<DigestHashes>,
+    /// How much it may ask of each frontend in a second.
+    #[serde(default, skip_serializing_if = "RateLimits::is_none")]
+    pub rate_limits: RateLimits,
     /// The Raft index of its last change.
     pub version: u64,
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use utoipa::ToSchema;
 
-use crate::settings::{NamespaceSettings, Permission};
+use crate::settings::{NamespaceSettings, Permission, RateLimits};
 
 /// One page of a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -74,6 +74,9 @@ pub struct Key {
     pub cidrs: Vec<String>,
     /// Whether it can be used with Digest authentication.
     pub digest: bool,
+    /// How much it may ask of each frontend in a second.
+    #[serde(default)]
+    pub rate_limits: RateLimits,
     /// When it was made.
     pub created_at: String,
     /// From when on it is refused.
@@ -101,6 +104,9 @@ pub struct NewKey {
     /// Make it usable with Digest authentication; only in a namespace with `digest`.
     #[serde(default)]
     pub digest: bool,
+    /// How much it may ask of each frontend in a second.
+    #[serde(default, skip_serializing_if = "RateLimits::is_none")]
+    pub rate_limits: RateLimits,
 }
 
 /// A key that was just made: the only time that its secret is shown. Its `Debug` leaves it out.
@@ -407,6 +413,10 @@ pub struct Channel {
     pub size: u64,
     /// When it was stored.
     pub updated_at: String,
+    /// Whether that is longer ago than the namespace's `stale_after`. Playlists that are not expected to change, as
+    /// multivariant ones and those of an ended stream, are not told apart.
+    #[serde(default)]
+    pub stale: bool,
 }
 
 /// One change that an administrator made.

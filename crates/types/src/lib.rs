@@ -42,7 +42,7 @@ pub use range::ByteRange;
 pub use redacted::Redacted;
 pub use request_id::RequestId;
 pub use rng::{Rng, SeededRng, SystemRng};
-pub use settings::{CorsPolicy, NamespaceSettings, Permission, Rule};
+pub use settings::{CorsPolicy, NamespaceSettings, Permission, RateLimits, Rule};
 pub use shard::{Epoch, ShardId};
 pub use ttl::{Ttl, TtlError};
 pub use version::Version;

@@ -17,6 +17,13 @@ pub const NAMESPACE_MAX_TTL_SECONDS_DEFAULT: u64 = 14 * 24 * 3600;
 /// A namespace's default for `default_ttl`: one hour.
 pub const NAMESPACE_DEFAULT_TTL_SECONDS_DEFAULT: u64 = 3600;
 
+/// A namespace's default for `stale_after`: longer than two of the longest segments that are usual, of 12 s.
+pub const STALE_AFTER_SECONDS_DEFAULT: u32 = 30;
+/// The longest `stale_after` of a namespace: a day.
+pub const STALE_AFTER_SECONDS_MAX: u32 = 24 * 3600;
+/// The largest rate limit of requests, in requests a second.
+pub const RATE_REQUESTS_MAX: u64 = 1_000_000;
+
 /// A namespace's default for the largest object: 10 MiB.
 pub const OBJECT_BYTES_DEFAULT: u64 = 10 * 1024 * 1024;
 /// The largest object a namespace may allow: 1 GiB.

@@ -42,6 +42,11 @@ pub struct NamespaceSettings {
     pub max_bytes: Option<u64>,
     /// The most live objects. Null: no quota.
     pub max_objects: Option<u64>,
+    /// How much may be asked of each frontend in a second, by all of its clients together.
+    pub rate_limits: RateLimits,
+    /// A live playlist that is older than this, in seconds, is shown as stale: 1 to a day.
+    #[schema(minimum = 1, maximum = 86400)]
+    pub stale_after: u32,
 }
 
 impl Default for NamespaceSettings {
@@ -64,6 +69,8 @@ impl Default for NamespaceSettings {
             digest: false,
             max_bytes: None,
             max_objects: None,
+            rate_limits: RateLimits::default(),
+            stale_after: limits::STALE_AFTER_SECONDS_DEFAULT,
         }
     }
 }
@@ -75,6 +82,51 @@ pub struct Rule<T> {
     pub glob: String,
     /// What it gives.
     pub value: T,
+}
+
+/// How much may be asked of each frontend in a second; beyond it requests are answered 429 before their bodies are read.
+/// Each frontend counts by itself. A second's worth may come at once. Null: as much as comes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct RateLimits {
+    /// GET, HEAD and LIST in a second: 1 to 1,000,000.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    pub read_requests_per_s: Option<u64>,
+    /// Bytes of the bodies that are sent in a second, at least 1. A body may be larger: what follows it waits.
+    #[schema(minimum = 1)]
+    pub read_bytes_per_s: Option<u64>,
+    /// PUT, POST and DELETE in a second: 1 to 1,000,000.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    pub write_requests_per_s: Option<u64>,
+    /// Bytes of the bodies that are received in a second, at least 1. A body may be larger: what follows it waits.
+    #[schema(minimum = 1)]
+    pub write_bytes_per_s: Option<u64>,
+}
+
+impl RateLimits {
+    /// Whether nothing is limited.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The first limit that is not allowed: its name, and what is.
+    pub fn refused(&self) -> Option<(&'static str, String)> {
+        let requests = [
+            ("read_requests_per_s", self.read_requests_per_s),
+            ("write_requests_per_s", self.write_requests_per_s),
+        ];
+        let bytes =
+            [("read_bytes_per_s", self.read_bytes_per_s), ("write_bytes_per_s", self.write_bytes_per_s)];
+        let is_refused = |limit: Option<u64>, max| limit.is_some_and(|limit| !(1..=max).contains(&limit));
+        let max = limits::RATE_REQUESTS_MAX;
+        let too_much = requests.iter().find(|(_, limit)| is_refused(*limit, max));
+        too_much.map(|(name, _)| (*name, format!("is not within 1 to {max}; null is no limit"))).or_else(
+            || {
+                let zero = bytes.iter().find(|(_, limit)| is_refused(*limit, u64::MAX));
+                zero.map(|(name, _)| (*name, "is not at least 1; null is no limit".to_owned()))
+            },
+        )
+    }
 }
 
 /// Cross-origin policy (Fetch standard, CORS protocol).

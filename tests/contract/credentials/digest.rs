@@ -28,6 +28,7 @@ async fn origin_with_digest() -> (Origin, ApiKey) {
         expires_at: None,
         cidrs: Vec::new(),
         digest: Some(DigestHashes { md5: a1(false), sha256: a1(true) }),
+        rate_limits: Default::default(),
     };
     let outcome = origin.cluster.propose(command).await.unwrap();
     assert!(matches!(outcome, Outcome::Key(_)), "{outcome:?}");

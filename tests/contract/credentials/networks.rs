@@ -19,6 +19,7 @@ async fn key(origin: &Origin, cidrs: &[&str], expires_at: Option<UnixMillis>) ->
         expires_at,
         cidrs: cidrs.iter().map(|cidr| cidr.parse().unwrap()).collect(),
         digest: None,
+        rate_limits: Default::default(),
     };
     let outcome = origin.cluster.propose(command).await.unwrap();
     assert!(matches!(outcome, Outcome::Key(_)), "{outcome:?}");

@@ -39,14 +39,15 @@ pub async fn list(
     let limit = paging::limit(query.limit)?;
     let after = paging::from_cursor(query.cursor.as_deref())?;
     let state = api.read(query.stale).await?;
-    let namespace = metadata::namespace(&state, &name)?.id;
+    let record = metadata::namespace(&state, &name)?;
+    let (namespace, stale_after) = (record.id, record.settings.stale_after);
     let (now, until) = (api.clock.unix_millis(), api.clock.monotonic() + LOOK_MAX);
     let mut listing = Listing { after, limit: PAGE_MAX, ..Listing::default() };
     let mut channels = Page { items: Vec::new(), cursor: None };
     for _ in 0..PAGES_MAX {
         let page = api.objects(namespace, &listing).await?;
         for entry in &page.entries {
-            if let Some(channel) = channel(entry, now) {
+            if let Some(channel) = channel(entry, now, stale_after) {
                 if channels.items.len() == limit {
                     channels.cursor = listing.after.as_deref().map(paging::to_cursor);
                     return Ok(Json(channels));
@@ -66,12 +67,14 @@ pub async fn list(
     Ok(Json(channels))
 }
 
-fn channel(entry: &ListEntry, now: UnixMillis) -> Option<Channel> {
+fn channel(entry: &ListEntry, now: UnixMillis, stale_after: u32) -> Option<Channel> {
     let meta = entry.meta.as_ref()?;
+    let age_ms = now.millis_since(meta.stored_at);
     PLAYLISTS.iter().any(|end| entry.name.ends_with(end)).then(|| Channel {
         playlist: entry.name.clone(),
-        age_ms: now.millis_since(meta.stored_at),
+        age_ms,
         size: meta.size,
         updated_at: rfc3339::format(meta.stored_at),
+        stale: age_ms > u64::from(stale_after) * 1000,
     })
 }

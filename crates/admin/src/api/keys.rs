@@ -20,6 +20,7 @@ use super::{
     metadata::{self, Change, unexpected},
     new_key,
     paging::{self, Paging, StaleQuery},
+    settings,
 };
 
 /// Lists the keys of a namespace in the order of their ids.
@@ -179,6 +180,7 @@ async fn make(
     namespace: Option<&Arc<NamespaceRecord>>,
     body: &Value,
 ) -> ApiResult {
+    settings::check_rate_limits(body)?;
     let new: NewKey = decode("", body)?;
     new_key::check(&new, namespace.map(|record| &**record))?;
     let key = ApiKey::generate(&*api.rng);
@@ -192,6 +194,7 @@ async fn make(
         expires_at: new_key::expires_at(&new, api.clock.unix_millis())?,
         cidrs: new_key::networks(&new.cidrs)?,
         digest: name.as_deref().filter(|_| new.digest).map(|name| new_key::digest_hashes(&key, name)),
+        rate_limits: new.rate_limits,
     };
     let place = name.as_deref().unwrap_or("admin").to_owned();
     let change = Change {

@@ -117,6 +117,7 @@ mod tests {
                 expires_in_s,
                 cidrs: vec![],
                 digest: false,
+                rate_limits: Default::default(),
             };
             expires_at(&new, UnixMillis(5))
         };

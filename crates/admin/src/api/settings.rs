@@ -1,6 +1,6 @@
 //! Settings of namespaces as clients send them: whole, or as a merge patch (RFC 7396).
 
-use headwater_types::{CorsPolicy, NamespaceSettings};
+use headwater_types::{CorsPolicy, NamespaceSettings, RateLimits};
 use serde_json::{Map, Value};
 
 use super::{
@@ -9,6 +9,7 @@ use super::{
 };
 
 const CORS: &str = "cors";
+const RATE_LIMITS: &str = "rate_limits";
 /// Lists of [`headwater_types::Rule`].
 const RULES: [&str; 2] = ["ttl_rules", "cache_control_rules"];
 
@@ -29,6 +30,7 @@ pub fn patched(current: &NamespaceSettings, patch: &Value) -> ApiResult<Namespac
 /// Refuses names that no setting has, at every level.
 fn check_fields(given: &Value) -> ApiResult<()> {
     only("", given, fields(&to_value(&NamespaceSettings::default())?).keys())?;
+    check_rate_limits(given)?;
     let given = fields(given);
     if let Some(cors) = given.get(CORS).filter(|cors| cors.is_object()) {
         only(CORS, cors, fields(&to_value(&CorsPolicy::default())?).keys())?;
@@ -41,6 +43,14 @@ fn check_fields(given: &Value) -> ApiResult<()> {
         }
     }
     Ok(())
+}
+
+/// Refuses names that no rate limit has, in what a namespace or a key is made from.
+pub fn check_rate_limits(given: &Value) -> ApiResult<()> {
+    match given.get(RATE_LIMITS).filter(|limits| limits.is_object()) {
+        Some(limits) => only(RATE_LIMITS, limits, fields(&to_value(&RateLimits::default())?).keys()),
+        None => Ok(()),
+    }
 }
 
 /// RFC 7396, section 2.
@@ -116,6 +126,11 @@ mod tests {
             (json!({"max_object_bytes": -1}), &["max_object_bytes", "expected u64"]),
             (json!({"default_ttl": 0}), &["default_ttl", "at least 1"]),
             (json!({"max_ttl": 99_999_999}), &["max_ttl", "more than the allowed"]),
+            (json!({"rate_limits": {"requests": 1}}), &["rate_limits.requests", "read_requests_per_s"]),
+            (
+                json!({"rate_limits": {"read_bytes_per_s": -1}}),
+                &["rate_limits.read_bytes_per_s", "expected u64"],
+            ),
             (json!({"cors": {"max_age_s": "1"}}), &["cors.max_age_s", "expected u32"]),
             (json!({"cors": 7}), &["cors", "expected struct CorsPolicy"]),
             (json!({"digest": "yes"}), &["digest", "expected a boolean"]),

@@ -92,6 +92,20 @@ async fn channels_are_the_playlists_with_their_age() {
 }
 
 #[tokio::test]
+async fn a_playlist_that_is_older_than_the_namespace_says_is_stale() {
+    let bench = filled().await;
+    let stale = async || {
+        let page = bench.get("/v1/namespaces/live/channels").await.is(200);
+        let items = page["items"].as_array().unwrap().clone();
+        items.iter().map(|item| item["stale"].as_bool().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(stale().await, [false, false], "5 s are not old where 30 are allowed");
+    bench.send("PATCH", "/v1/namespaces/live", json!({"stale_after": 4})).await.is(200);
+    assert_eq!(stale().await, [true, false]);
+    bench.stop().await;
+}
+
+#[tokio::test]
 async fn usage_is_what_nodes_report() {
     let bench = filled().await;
     bench.post("/v1/namespaces", json!({"name": "empty"})).await.is(201);

@@ -169,6 +169,7 @@ async fn keys() {
         expires_in_s: Some(60),
         cidrs: Vec::new(),
         digest: false,
+        rate_limits: Default::default(),
     };
     assert_eq!(admin.create_key("live", &new).await.unwrap().api_key, "hw_k_s");
     let sent = fake.asked().remove(0);

@@ -5,7 +5,7 @@ mod world;
 
 use super::*;
 use headwater_meta::Permission;
-use headwater_types::{UnixMillis, signing::Claims};
+use headwater_types::{KeyId, UnixMillis, signing::Claims};
 use proptest::prelude::*;
 use table::{CREDENTIALS, Credential, URLS, VERBS};
 use world::World;
@@ -24,6 +24,7 @@ fn key(namespace: Option<NamespaceId>, permission: Permission, prefix: Option<&s
         expires_at: None,
         cidrs: Vec::new(),
         digest: None,
+        rate_limits: Default::default(),
         version: 1,
     };
     Right::Key { record: Arc::new(record), from_here: true }
@@ -185,7 +186,7 @@ fn the_grant_names_the_credential() {
         let chosen: Vec<&Credential> = all.filter(|c| c.name == name).collect();
         world.ask("live", &chosen, verb)
     };
-    let key = |name: &str| Ok(Grant::Key(world.key(name).id.clone()));
+    let key = |name: &str| Ok(Grant::Key(world.record(name)));
     assert_eq!(ask("key", "PUT"), key("key"));
     assert_eq!(ask("digest right", "PUT"), key("digest"));
     let signing = Ok(Grant::Signed(world.signing.id.clone()));

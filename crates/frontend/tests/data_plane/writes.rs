@@ -10,7 +10,7 @@ use http::{Method, Request};
 use std::{convert::Infallible, time::Duration};
 
 /// A body that no one may read.
-fn untouchable() -> Body {
+pub fn untouchable() -> Body {
     Body::from_stream(stream::poll_fn(|_| -> std::task::Poll<Option<Result<Bytes, Infallible>>> {
         panic!("the body was read before the decision")
     }))

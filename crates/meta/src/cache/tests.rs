@@ -62,6 +62,7 @@ fn the_shared_secret_is_that_of_the_first_keys() {
                 expires_at: None,
                 cidrs: Vec::new(),
                 digest: None,
+                rate_limits: Default::default(),
                 version: 1,
             };
             state.keys.insert(id, Arc::new(record));

@@ -3,7 +3,7 @@
 //! A default is part of the format (see `headwater_types::settings`), so what is left out means the same for ever, and
 //! 100,000 namespaces that are all alike cost little. Commands, the admin API and the CLI show every setting.
 
-use headwater_types::{CorsPolicy, NamespaceSettings, Rule, Ttl};
+use headwater_types::{CorsPolicy, NamespaceSettings, RateLimits, Rule, Ttl};
 use serde::{Serialize, Serializer};
 use std::sync::LazyLock;
 
@@ -39,6 +39,10 @@ struct Compact<'a> {
     max_bytes: Option<&'a Option<u64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_objects: Option<&'a Option<u64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limits: Option<&'a RateLimits>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stale_after: Option<&'a u32>,
 }
 
 /// Writes what differs from the defaults. The patterns name every field, so that none can be forgotten.
@@ -61,6 +65,8 @@ pub(super) fn serialize<S: Serializer>(
         digest,
         max_bytes,
         max_objects,
+        rate_limits,
+        stale_after,
     } = settings;
     let defaults = &*DEFAULTS;
     let compact = Compact {
@@ -78,6 +84,8 @@ pub(super) fn serialize<S: Serializer>(
         digest: unless(digest, &defaults.digest),
         max_bytes: unless(max_bytes, &defaults.max_bytes),
         max_objects: unless(max_objects, &defaults.max_objects),
+        rate_limits: unless(rate_limits, &defaults.rate_limits),
+        stale_after: unless(stale_after, &defaults.stale_after),
     };
     compact.serialize(serializer)
 }

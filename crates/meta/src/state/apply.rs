@@ -68,6 +68,7 @@ impl State {
                 expires_at,
                 cidrs,
                 digest,
+                rate_limits,
             } => self.create_key(KeyRecord {
                 id,
                 secret_sha256,
@@ -78,6 +79,7 @@ impl State {
                 expires_at,
                 cidrs,
                 digest,
+                rate_limits,
                 version: stamp.index,
             }),
             Command::RevokeKey { id } => self.revoke_key(id),

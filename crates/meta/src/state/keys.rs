@@ -43,6 +43,9 @@ impl State {
                 "cidrs has {given} entries, at most {KEY_CIDRS_MAX} are allowed"
             )));
         }
+        if let Some((field, why)) = record.rate_limits.refused() {
+            return Err(Refusal::invalid(format!("rate_limits.{field} {why}")));
+        }
         match (record.permission, record.namespace) {
             (Permission::Admin, None) => check_admin(record),
             (Permission::Admin, Some(_)) => Err(Refusal::invalid("an admin key is valid in no namespace")),

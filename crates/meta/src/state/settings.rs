@@ -1,6 +1,6 @@
 //! What a namespace's settings may be.
 
-use headwater_types::limits::OBJECT_BYTES_MAX;
+use headwater_types::limits::{OBJECT_BYTES_MAX, STALE_AFTER_SECONDS_MAX};
 
 use crate::{
     limits::{SETTINGS_LIST_MAX, SETTINGS_TEXT_BYTES_MAX, WRITE_DEADLINE_MS_MAX},
@@ -24,6 +24,12 @@ pub(super) fn check(settings: &NamespaceSettings) -> Result<(), Refusal> {
     for (field, quota) in [("max_bytes", settings.max_bytes), ("max_objects", settings.max_objects)] {
         ensure(quota != Some(0), || format!("{field} is at least 1; leave it out for no quota"))?;
     }
+    if let Some((field, why)) = settings.rate_limits.refused() {
+        return Err(Refusal::invalid(format!("rate_limits.{field} {why}")));
+    }
+    ensure((1..=STALE_AFTER_SECONDS_MAX).contains(&settings.stale_after), || {
+        format!("stale_after {} is not within 1 to {STALE_AFTER_SECONDS_MAX}", settings.stale_after)
+    })?;
     globs("ttl_rules", &settings.ttl_rules)?;
     let longest = settings.ttl_rules.iter().map(|rule| rule.value).max();
     ensure(longest.is_none_or(|ttl| ttl <= max_ttl), || {

@@ -23,7 +23,8 @@ use super::{
     connect::{AdminArgs, ReadArgs},
     explain::Explained,
     output::{Cell, Out, OutputArgs},
-    units::{parse_duration, parse_seconds},
+    settings::RateArgs,
+    units::{self, parse_duration, parse_seconds},
 };
 
 /// Options of `headwater key`.
@@ -89,6 +90,8 @@ enum KeyCommand {
         /// Make it usable with Digest authentication; the namespace must have `digest`.
         #[arg(long)]
         digest: bool,
+        #[command(flatten)]
+        rates: RateArgs,
         /// Write the JSON document into this new file, for its owner only, instead of printing it.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
@@ -155,14 +158,15 @@ pub async fn run(options: KeyOptions) -> Result<()> {
 
 async fn work(command: KeyCommand, admin: &Admin, out: &Out) -> Result<()> {
     match command {
-        KeyCommand::Create { at, permission, prefix, expires, cidr, digest, out: file } => {
+        KeyCommand::Create { at, permission, prefix, expires, cidr, digest, rates, out: file } => {
             let permission = match permission {
                 Some(Allows::Readonly) => Permission::ReadOnly,
                 Some(Allows::Readwrite) => Permission::ReadWrite,
                 Some(Allows::Writeonly) => Permission::WriteOnly,
                 None => Permission::Admin,
             };
-            let key = NewKey { permission, prefix, expires_in_s: expires, cidrs: cidr, digest };
+            let rate_limits = rates.limits();
+            let key = NewKey { permission, prefix, expires_in_s: expires, cidrs: cidr, digest, rate_limits };
             let made = Once::open(file)?;
             let created = made.unless(admin.create_key(at.scope(), &key).await)?;
             made.keep(out, &created, &created.key.id)
@@ -245,7 +249,8 @@ const NOT_CONFIRMED: &str = "The key is revoked; a frontend that is cut off from
 of it, and one that is gone is forgotten after 10 minutes. Revoking again asks again.";
 
 fn table(out: &Out, keys: &[Key]) -> String {
-    let header = ["ID", "PERMISSION", "PREFIX", "FROM", "DIGEST", "CREATED", "EXPIRES", "LAST USED"];
+    let header =
+        ["ID", "PERMISSION", "PREFIX", "FROM", "DIGEST", "LIMITS", "CREATED", "EXPIRES", "LAST USED"];
     let row = |key: &Key| {
         let permission = serde_json::to_value(key.permission).ok();
         vec![
@@ -254,6 +259,7 @@ fn table(out: &Out, keys: &[Key]) -> String {
             Cell::maybe(key.prefix.as_ref()),
             if key.cidrs.is_empty() { Cell::none() } else { key.cidrs.join(", ").into() },
             if key.digest { "yes".into() } else { Cell::none() },
+            units::rates(&key.rate_limits),
             Cell::from(&*key.created_at),
             Cell::maybe(key.expires_at.as_ref()),
             Cell::maybe(key.last_used_at.as_ref()),

@@ -194,6 +194,8 @@ fn human(out: &Out, ns: &Namespace) -> String {
         "used",
         Cell::maybe(ns.usage.map(|u| format!("{} in {} objects", units::bytes(u.bytes), u.objects))),
     ));
+    pairs.push(("rate limits", units::rates(&settings.rate_limits)));
+    pairs.push(("stale after", units::seconds(settings.stale_after.into()).into()));
     let cache_rules = settings.cache_control_rules.iter().map(|r| format!("{}={}", r.glob, r.value));
     pairs.push(("Cache-Control", rules(cache_rules.collect())));
     pairs.push(("CORS origins", rules(settings.cors.allowed_origins.clone())));

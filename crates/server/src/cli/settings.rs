@@ -1,7 +1,8 @@
 //! Flags for the settings of a namespace, as the document that the admin plane takes.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
+use headwater_types::RateLimits;
 use serde_json::{Map, Value, json};
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -33,6 +34,11 @@ pub struct SettingsArgs {
     /// Most live objects, or `none`
     #[arg(long, value_name = "COUNT", value_parser = count_or_none)]
     max_objects: Option<Limit>,
+    #[command(flatten)]
+    rates: RateArgs,
+    /// A live playlist that is older than this is shown as stale, like 30s
+    #[arg(long, value_name = "DURATION", value_parser = parse_seconds)]
+    stale_after: Option<u64>,
     /// Cache-Control for the keys that a pattern matches, first match wins; may be repeated
     #[arg(long, value_name = "GLOB=VALUE", value_parser = cache_rule)]
     cache_control_rule: Vec<Value>,
@@ -57,6 +63,48 @@ pub struct SettingsArgs {
     /// JSON file with settings, as `ns show --json` prints them; flags come on top
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
+}
+
+/// Rate limits, of each frontend. What is not given is not touched.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RateArgs {
+    /// Most GET, HEAD and LIST in a second at each frontend, or `none`
+    #[arg(long, value_name = "COUNT", value_parser = count_or_none)]
+    read_requests_per_s: Option<Limit>,
+    /// Most bytes sent in a second by each frontend, like 100MiB, or `none`
+    #[arg(long, value_name = "SIZE", value_parser = bytes_or_none)]
+    read_bytes_per_s: Option<Limit>,
+    /// Most PUT, POST and DELETE in a second at each frontend, or `none`
+    #[arg(long, value_name = "COUNT", value_parser = count_or_none)]
+    write_requests_per_s: Option<Limit>,
+    /// Most bytes received in a second by each frontend, like 10MiB, or `none`
+    #[arg(long, value_name = "SIZE", value_parser = bytes_or_none)]
+    write_bytes_per_s: Option<Limit>,
+}
+
+impl RateArgs {
+    /// What was given, by its name in the document.
+    fn given(&self) -> impl Iterator<Item = (&'static str, Limit)> {
+        [
+            ("read_requests_per_s", self.read_requests_per_s),
+            ("read_bytes_per_s", self.read_bytes_per_s),
+            ("write_requests_per_s", self.write_requests_per_s),
+            ("write_bytes_per_s", self.write_bytes_per_s),
+        ]
+        .into_iter()
+        .filter_map(|(name, limit)| Some((name, limit?)))
+    }
+
+    /// As the limits of a new key.
+    pub fn limits(&self) -> RateLimits {
+        let value = |limit: Option<Limit>| limit.and_then(|Limit(value)| value);
+        RateLimits {
+            read_requests_per_s: value(self.read_requests_per_s),
+            read_bytes_per_s: value(self.read_bytes_per_s),
+            write_requests_per_s: value(self.write_requests_per_s),
+            write_bytes_per_s: value(self.write_bytes_per_s),
+        }
+    }
 }
 
 /// A number, or none at all.
@@ -94,6 +142,12 @@ fn rule(text: &str) -> Result<(&str, &str), String> {
 /// What `ns show --json` prints besides the settings.
 const NOT_SETTINGS: [&str; 7] = ["name", "id", "version", "created_at", "updated_at", "usage", "blocked"];
 
+/// A setting that has members of its own.
+fn member<'a>(document: &'a mut Map<String, Value>, name: &str) -> Result<&'a mut Map<String, Value>> {
+    let value = document.entry(name).or_insert_with(|| json!({}));
+    value.as_object_mut().with_context(|| format!("{name} in the file of --settings is no object"))
+}
+
 impl SettingsArgs {
     /// The document: only what was given.
     pub fn document(&self) -> Result<Map<String, Value>> {
@@ -120,6 +174,7 @@ impl SettingsArgs {
         set("hot_capacity_bytes", limit(self.hot_capacity));
         set("max_bytes", limit(self.max_bytes));
         set("max_objects", limit(self.max_objects));
+        set("stale_after", self.stale_after.map(Value::from));
         set("cache_control_rules", list(&self.cache_control_rule));
         set("unique_names", self.unique_names.map(Value::from));
         set("read_while_write", self.read_while_write.map(Value::from));
@@ -127,11 +182,10 @@ impl SettingsArgs {
         set("ignore_deletes", self.ignore_deletes.map(Value::from));
         set("digest", self.digest.map(Value::from));
         if !self.cors_origin.is_empty() {
-            let cors = document.entry("cors").or_insert_with(|| json!({}));
-            match cors.as_object_mut() {
-                Some(cors) => drop(cors.insert("allowed_origins".into(), json!(self.cors_origin))),
-                None => bail!("cors in the file of --settings is no object"),
-            }
+            member(&mut document, "cors")?.insert("allowed_origins".into(), json!(self.cors_origin));
+        }
+        for (name, Limit(value)) in self.rates.given() {
+            member(&mut document, "rate_limits")?.insert(name.to_owned(), value.into());
         }
         Ok(document)
     }

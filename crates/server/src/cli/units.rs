@@ -1,6 +1,23 @@
 //! Numbers as people write and read them.
 
+use headwater_types::RateLimits;
 use std::time::Duration;
+
+use super::output::Cell;
+
+/// Rate limits for people: nothing where there are none.
+pub fn rates(limits: &RateLimits) -> Cell {
+    let requests = |limit: Option<u64>, what| limit.map(|count| format!("{count} {what}/s"));
+    let size = |limit: Option<u64>, what| limit.map(|count| format!("{} {what}/s", bytes(count)));
+    let given = [
+        requests(limits.read_requests_per_s, "reads"),
+        size(limits.read_bytes_per_s, "read"),
+        requests(limits.write_requests_per_s, "writes"),
+        size(limits.write_bytes_per_s, "written"),
+    ];
+    let given: Vec<_> = given.into_iter().flatten().collect();
+    if given.is_empty() { Cell::none() } else { given.join(", ").into() }
+}
 
 /// Reads a duration: a number with `ms`, `s`, `m`, `h` or `d`; without a unit, seconds.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {

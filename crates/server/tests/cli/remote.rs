@@ -54,11 +54,20 @@ fn namespaces_are_made_listed_shown_and_changed() {
         "--digest",
         "--cors-origin",
         "https://a.example",
+        "--read-bytes-per-s",
+        "none",
+        "--write-requests-per-s",
+        "9",
+        "--stale-after",
+        "1m",
     ])
     .ok();
     let sent: Value = serde_json::from_slice(&fake.asked()[1].2).unwrap();
     let cors = json!({"allowed_origins": ["https://a.example"]});
-    assert_eq!(sent, json!({"hot_capacity_bytes": null, "digest": true, "cors": cors}));
+    let limits = json!({"read_bytes_per_s": null, "write_requests_per_s": 9});
+    let expected = json!({"hot_capacity_bytes": null, "digest": true, "cors": cors, "rate_limits": limits,
+        "stale_after": 60});
+    assert_eq!(sent, expected);
     assert!(fake.run(&["ns", "update", "live"]).failed().contains("no setting was given"));
 
     // What `show` prints can be given to `create`.
@@ -95,17 +104,24 @@ fn deleting_asks_where_something_would_be_lost() {
 #[test]
 fn a_key_is_written_once_into_a_file_of_its_own() {
     let fake = Fake::start();
+    let limits = json!({"read_requests_per_s": 5, "read_bytes_per_s": null, "write_requests_per_s": null,
+        "write_bytes_per_s": 10 << 20});
     let key = json!({"api_key": "hw_k_verysecret", "id": "k", "namespace": "live", "permission": "readwrite",
-        "prefix": null, "cidrs": [], "digest": false, "created_at": "t", "expires_at": null, "last_used_at": null});
+        "prefix": null, "cidrs": [], "digest": false, "rate_limits": &limits, "created_at": "t", "expires_at": null,
+        "last_used_at": null});
     fake.on("POST /v1/namespaces/live/keys", 201, &key);
     let path = fake.dir.path().join("encoder.json");
     let create = ["key", "create", "live", "--permission", "readwrite", "--expires", "30d", "--out"];
-    let create = [&create[..], &[path.to_str().unwrap()]].concat();
+    let limited = ["--read-requests-per-s", "5", "--write-bytes-per-s", "10MiB"];
+    let create = [&create[..], &[path.to_str().unwrap()], &limited].concat();
     let said = fake.run(&create);
     assert!(!said.stdout.contains("verysecret") && !said.stderr.contains("verysecret"));
     said.ok();
     let sent: Value = serde_json::from_slice(&fake.asked()[0].2).unwrap();
-    assert_eq!(sent, json!({"permission": "readwrite", "expires_in_s": 2_592_000, "digest": false}));
+    assert_eq!(
+        sent,
+        json!({"permission": "readwrite", "expires_in_s": 2_592_000, "digest": false, "rate_limits": limits})
+    );
     let written: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
     assert_eq!(written, key);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

@@ -82,6 +82,7 @@ fn problems(schema: &Value, value: &Value, at: &str) -> Vec<String> {
             "enum" => list().any(|allowed| allowed == value),
             "required" => list().all(|name| value.get(name.as_str().unwrap()).is_some()),
             "minimum" => value.as_f64().is_none_or(|number| number >= wanted.as_f64().unwrap()),
+            "maximum" => value.as_f64().is_none_or(|number| number <= wanted.as_f64().unwrap()),
             "allOf" => list().all(|part| problems(part, value, at).is_empty()),
             "oneOf" => list().filter(|part| problems(part, value, at).is_empty()).count() == 1,
             // Looked at by `validate`.

@@ -91,6 +91,7 @@ impl World {
                 expires_at: expires.map(UnixMillis),
                 cidrs: cidr.map(|cidr: &str| cidr.parse().unwrap()).into_iter().collect(),
                 digest: name.contains("digest").then_some(hashes),
+                rate_limits: Default::default(),
                 version: 1,
             };
             if name != "revoked" {
@@ -114,6 +115,10 @@ impl World {
 
     pub fn key(&self, name: &str) -> &ApiKey {
         &self.keys[name]
+    }
+
+    pub fn record(&self, name: &str) -> Arc<KeyRecord> {
+        self.cache.verify(self.key(name), UnixMillis(0)).unwrap()
     }
 
     fn signer(&self, name: &str) -> &SigningKey {

@@ -114,6 +114,7 @@ impl Bench {
                 expires_at: None,
                 cidrs: Vec::new(),
                 digest: None,
+                rate_limits: Default::default(),
                 version: 1,
             };
             state.keys.insert(key.id.clone(), Arc::new(record));

@@ -35,6 +35,7 @@ fn key(seed: u64, namespace: Option<NamespaceId>, permission: Permission, prefix
         expires_at: None,
         cidrs: Vec::new(),
         digest: None,
+        rate_limits: Default::default(),
     }
 }
 
@@ -97,6 +98,7 @@ fn keys_are_made_once_and_stay_revoked() {
         expires_at: None,
         cidrs: Vec::new(),
         digest: None,
+        rate_limits: Default::default(),
     };
     assert_eq!(refusal(&apply(&mut state, other_secret)), Some(code::EXISTS));
 

@@ -1,6 +1,6 @@
 //! The compact encoding of settings, and the size of many namespaces and keys.
 
-use headwater_types::{CorsPolicy, NamespaceId, Ttl, limits::NAMESPACE_BYTES_MAX};
+use headwater_types::{CorsPolicy, NamespaceId, RateLimits, Ttl, limits::NAMESPACE_BYTES_MAX};
 use proptest::{option, prelude::*};
 
 use super::{
@@ -52,8 +52,10 @@ fn settings() -> impl Strategy<Value = NamespaceSettings> {
     let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     let sizes = (prop_oneof![Just(10_485_760_u64), 1..9_u64], prop_oneof![Just(10_000_u64), 1..9_u64]);
     let quotas = (option::of(0..3_u64), option::of(1..3_u64), option::of(1..3_u64));
-    (ttl(), ttl(), option::of(ttl()), any::<bool>(), flags, sizes, quotas).prop_map(
-        |(default_ttl, max_ttl, rule, cache, flags, sizes, quotas)| NamespaceSettings {
+    let rates = (option::of(1..3_u64), option::of(1..3_u64), option::of(1..3_u64), option::of(1..3_u64));
+    let stale_after = prop_oneof![Just(30_u32), 1..9_u32];
+    (ttl(), ttl(), option::of(ttl()), any::<bool>(), flags, sizes, quotas, rates, stale_after).prop_map(
+        |(default_ttl, max_ttl, rule, cache, flags, sizes, quotas, rates, stale_after)| NamespaceSettings {
             default_ttl: default_ttl.min(max_ttl),
             max_ttl,
             ttl_rules: rule
@@ -78,6 +80,13 @@ fn settings() -> impl Strategy<Value = NamespaceSettings> {
             hot_capacity_bytes: quotas.0,
             max_bytes: quotas.1,
             max_objects: quotas.2,
+            rate_limits: RateLimits {
+                read_requests_per_s: rates.0,
+                read_bytes_per_s: rates.1,
+                write_requests_per_s: rates.2,
+                write_bytes_per_s: rates.3,
+            },
+            stale_after,
         },
     )
 }

@@ -26,6 +26,7 @@ pub(super) fn data(id: &str, namespace: NamespaceId) -> Command {
         expires_at: None,
         cidrs: Vec::new(),
         digest: None,
+        rate_limits: Default::default(),
     }
 }
 

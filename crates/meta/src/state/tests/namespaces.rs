@@ -6,7 +6,7 @@ use super::{apply, keys, refused};
 use crate::{
     command::{Command, Outcome},
     limits::{NAMESPACES_MAX, PURGES_MAX},
-    records::{NamespaceSettings, PurgeRecord},
+    records::{NamespaceSettings, PurgeRecord, RateLimits},
     refusal as code,
     state::State,
 };
@@ -96,6 +96,45 @@ fn quotas_are_at_least_one() {
     }
     update(&mut state, id, quotas(Some(u64::MAX), Some(u64::MAX)));
     assert_eq!(state.namespaces[&id].settings.max_bytes, Some(u64::MAX));
+}
+
+#[test]
+fn rate_limits_and_staleness_have_bounds() {
+    let mut state = State::default();
+    let requests = |limit| NamespaceSettings {
+        rate_limits: RateLimits { write_requests_per_s: Some(limit), ..Default::default() },
+        ..Default::default()
+    };
+    let bytes = |limit| NamespaceSettings {
+        rate_limits: RateLimits { read_bytes_per_s: Some(limit), ..Default::default() },
+        ..Default::default()
+    };
+    let stale = |stale_after| NamespaceSettings { stale_after, ..Default::default() };
+    let id = made(&mut state, "live", requests(1));
+    for settings in [requests(1_000_000), bytes(1), bytes(u64::MAX), stale(1), stale(86_400)] {
+        update(&mut state, id, settings.clone());
+        assert_eq!(state.namespaces[&id].settings, settings);
+    }
+    for (settings, field) in [
+        (requests(0), "rate_limits.write_requests_per_s"),
+        (requests(1_000_001), "rate_limits.write_requests_per_s"),
+        (bytes(0), "rate_limits.read_bytes_per_s"),
+        (stale(0), "stale_after"),
+        (stale(86_401), "stale_after"),
+    ] {
+        let (code, message) = refused(update(&mut state, id, settings));
+        assert!(code == code::INVALID && message.starts_with(field), "{message}");
+    }
+    let mut limited = |settings: NamespaceSettings| {
+        let mut key = keys::data("limited", id);
+        let Command::CreateKey { rate_limits, .. } = &mut key else { unreachable!() };
+        *rate_limits = settings.rate_limits;
+        apply(&mut state, key)
+    };
+    let (code, message) = refused(limited(bytes(0)));
+    assert!(code == code::INVALID && message.starts_with("rate_limits.read_bytes_per_s"), "{message}");
+    let Outcome::Key(key) = limited(bytes(1)) else { panic!() };
+    assert_eq!(key.rate_limits, bytes(1).rate_limits);
 }
 
 #[test]

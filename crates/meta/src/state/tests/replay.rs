@@ -35,6 +35,7 @@ fn command() -> impl Strategy<Value = Vec<u8>> {
                 expires_at: expires.map(UnixMillis),
                 cidrs: Vec::new(),
                 digest: None,
+                rate_limits: Default::default(),
             }
         }),
         "[a-d]".prop_map(|id| Command::RevokeKey { id: KeyId(id.into()) }),
