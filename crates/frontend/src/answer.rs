@@ -13,8 +13,10 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 /// Where an answer's bytes came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tier {
-    /// The memory of a storage node: the one tier there is.
+    /// The memory of a storage node.
     Hot,
+    /// The memory of this frontend, after a storage node has confirmed that it is the newest version.
+    Near,
     /// An upload that was still under way.
     Arriving,
 }
@@ -24,6 +26,7 @@ impl Tier {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Hot => "hot",
+            Self::Near => "near",
             Self::Arriving => "arriving",
         }
     }

@@ -36,6 +36,11 @@ impl Tags {
         tags.digests.truncate(TAGS_MAX);
         tags
     }
+
+    /// Whether a version of this digest is among them.
+    pub fn has(&self, digest: Digest) -> bool {
+        self.any || self.digests.contains(&digest)
+    }
 }
 
 /// The digest that an entity tag stands for, if it is one of ours.

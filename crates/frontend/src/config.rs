@@ -9,6 +9,8 @@ use std::time::Duration;
 pub struct FrontendConfig {
     /// Bytes of request bodies that may be held at once. Default 512 MiB.
     pub ingest_budget_bytes: u64,
+    /// Bytes of bodies of other processes' nodes that are kept for the next readers; 0: none. Default 256 MiB.
+    pub near_cache_bytes: u64,
     /// How long a PUT waits for ingest budget before it is refused as overloaded. Default 2 s.
     pub ingest_wait: Duration,
     /// How long an authorised request's body may stand still. Default 60 s.
@@ -33,6 +35,7 @@ impl Default for FrontendConfig {
     fn default() -> Self {
         Self {
             ingest_budget_bytes: 512 * 1024 * 1024,
+            near_cache_bytes: 256 * 1024 * 1024,
             ingest_wait: Duration::from_secs(2),
             body_idle: Duration::from_secs(60),
             read_budget: Duration::from_secs(6),

@@ -17,6 +17,7 @@ use crate::{
     ingest::{budget::IngestBudget, sizes::RecentSizes},
     key_use::KeyUses,
     metrics::Metrics,
+    near_cache::NearCache,
     net::{ConnInfo, Handler},
     overwrites::Overwrites,
     policy::Policies,
@@ -56,6 +57,7 @@ pub struct Frontend {
     pub(crate) sizes: RecentSizes,
     pub(crate) hedges: HedgeBudget,
     pub(crate) playlists: PlaylistCache,
+    pub(crate) near: Arc<NearCache>,
     pub(crate) dates: Dates,
     pub(crate) key_uses: KeyUses,
     pub(crate) quotas: Quotas,
@@ -73,6 +75,7 @@ impl Frontend {
     /// Puts a frontend together.
     pub fn new(parts: FrontendParts) -> Arc<Self> {
         let metrics = Metrics::new();
+        let near = NearCache::new(parts.config.near_cache_bytes, metrics.near_bytes.clone());
         Arc::new(Self {
             routes: Routes::new(parts.cache.clone(), parts.directory, parts.config.zone.clone()),
             budget: IngestBudget::new(parts.config.ingest_budget_bytes, metrics.ingest_used.clone()),
@@ -87,6 +90,7 @@ impl Frontend {
             sizes: RecentSizes::new(),
             hedges: HedgeBudget::new(),
             playlists: PlaylistCache::new(),
+            near,
             dates: Dates::new(),
             key_uses: KeyUses::new(),
             quotas: Quotas::default(),

@@ -34,15 +34,23 @@ pub(crate) async fn get(request: Allowed<'_>, key: ObjectKey, findings: &mut Fin
         IfRange::Never => (None, None),
     };
     let class = findings.class.unwrap_or(MediaClass::Other);
+    let object = ObjectId { namespace: request.policy.id(), key };
+    let near_cache = &request.frontend.near;
+    let near = if range.is_none() { near_cache.get(&object) } else { None };
     let get = GetRequest {
-        shard: headwater_ring::shard(request.policy.id(), &key),
+        shard: headwater_ring::shard(request.policy.id(), &object.key),
         // Each attempt puts in its own.
         epoch: Default::default(),
-        object: ObjectId { namespace: request.policy.id(), key },
+        object,
         request_id: request.id,
         range,
         if_range,
-        if_none_match: if_none_match.digests,
+        if_none_match: if_none_match
+            .digests
+            .iter()
+            .copied()
+            .chain(near.iter().map(|near| near.digest))
+            .collect(),
         follow: follow(request, class),
         remaining: Default::default(),
     };
@@ -53,7 +61,22 @@ pub(crate) async fn get(request: Allowed<'_>, key: ObjectKey, findings: &mut Fin
         let reply = read(request.frontend, started, get.shard, |storage, epoch, remaining| {
             storage.get(GetRequest { epoch, remaining, ..get.clone() })
         });
-        match reply.await? {
+        let reply = match reply.await? {
+            GetReply::Found { meta, range: None, body } => {
+                let body = near_cache.fill(&get.object, &meta, body);
+                GetReply::Found { meta, range: None, body }
+            }
+            GetReply::NotModified(meta) if !if_none_match.has(meta.digest) => {
+                // It is what is here that is the newest.
+                let Some(near) = near.as_ref().filter(|near| near.digest == meta.digest) else {
+                    return Err(unavailable());
+                };
+                findings.tier = Some(Tier::Near);
+                GetReply::Found { meta, range: None, body: ObjectBody::Memory(near.body.clone()) }
+            }
+            reply => reply,
+        };
+        match reply {
             GetReply::Found { meta, range: None, body } if needs_facts(&meta) => {
                 match request.frontend.playlists.read(key, &meta, body).await {
                     Ok((facts, body)) => {
@@ -75,7 +98,7 @@ pub(crate) async fn get(request: Allowed<'_>, key: ObjectKey, findings: &mut Fin
             reply => break (reply, None),
         }
     };
-    findings.tier = Some(Tier::Hot);
+    findings.tier.get_or_insert(Tier::Hot);
     match reply {
         GetReply::Found { meta, range, body } => {
             check_if_match(headers, &meta)?;
@@ -140,8 +163,7 @@ pub(crate) async fn head(request: Allowed<'_>, key: ObjectKey, findings: &mut Fi
     check_if_match(headers, &meta)?;
     let facts = facts_of(request, key, &meta, None).await?;
     let tags = Tags::read(headers, header::IF_NONE_MATCH, true);
-    let has_it = tags.any || tags.digests.contains(&meta.digest);
-    if has_it || not_modified_since(headers, tags.present, &meta) {
+    if tags.has(meta.digest) || not_modified_since(headers, tags.present, &meta) {
         return Ok(not_modified(request, key, &meta, facts));
     }
     let mut response = stored(request, key, &meta, facts, ResponseBody::nothing());
@@ -227,7 +249,7 @@ fn check_if_match(headers: &HeaderMap, meta: &ObjectMeta) -> Result<(), Problem>
         return Ok(());
     }
     let tags = Tags::read(headers, header::IF_MATCH, false);
-    if tags.any || tags.digests.contains(&meta.digest) {
+    if tags.has(meta.digest) {
         return Ok(());
     }
     Err(Problem::new(

@@ -6,6 +6,7 @@
 pub mod config;
 pub mod frontend;
 pub mod metrics;
+mod near_cache;
 pub mod net;
 
 mod access_log;

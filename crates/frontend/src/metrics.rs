@@ -21,7 +21,7 @@ pub(crate) struct RequestLabels {
     pub verb: &'static str,
     /// The HTTP status.
     pub status: u16,
-    /// Where the bytes came from: hot, arriving; empty where none did.
+    /// Where the bytes came from: hot, near, arriving; empty where none did.
     pub tier: &'static str,
 }
 
@@ -74,6 +74,7 @@ pub struct Metrics {
     bytes_out: Family<NamespaceLabel, Counter>,
     pub(crate) ingest_used: Gauge,
     pub(crate) ingest_refused: Counter,
+    pub(crate) near_bytes: Gauge,
     pub(crate) hedges: Counter,
     pub(crate) absorbed: Counter,
     pub(crate) overwritten: Family<NamespaceLabel, Counter>,
@@ -91,6 +92,7 @@ impl Metrics {
             bytes_out: Family::default(),
             ingest_used: Gauge::default(),
             ingest_refused: Counter::default(),
+            near_bytes: Gauge::default(),
             hedges: Counter::default(),
             absorbed: Counter::default(),
             overwritten: Family::default(),
@@ -123,6 +125,11 @@ impl Metrics {
             "ingest_refused",
             "PUTs that were refused for want of ingest budget",
             self.ingest_refused.clone(),
+        );
+        registry.register(
+            "near_cache_bytes",
+            "Bytes of bodies of other processes' nodes that are kept for the next readers",
+            self.near_bytes.clone(),
         );
         registry.register("read_hedges", "Reads that asked a second member", self.hedges.clone());
         registry.register(

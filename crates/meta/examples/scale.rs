@@ -2,7 +2,7 @@
 //!
 //! Prints, for a state of COUNT (100,000) namespaces and as many keys: its snapshot's size, what encoding, decoding, a
 //! copy and one more entry cost, how long a voter takes to start from it, and how long a key is looked up and checked in
-//! copies of 100, 10,000 and COUNT keys.
+//! copies of 100, 10,000 and COUNT keys, of which 100 or all are in use.
 
 use headwater_meta::{
     Command, Envelope, MetaCache, NamespaceSettings, Outcome, Permission, RaftMeta, RaftMetaConfig, State,
@@ -15,6 +15,8 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 const COUNT: usize = 100_000;
 /// Look-ups of a measurement.
 const LOOK_UPS: usize = 200_000;
+/// Keys that are in use at a time, of however many there are.
+const IN_USE: usize = 100;
 /// When everything is made.
 const AT: UnixMillis = UnixMillis(1_700_000_000_000);
 
@@ -134,8 +136,22 @@ fn look_up(held: usize, keys: &[ApiKey], clock: &SystemClock) -> Result<(), Fail
     }
     let cache = MetaCache::new();
     cache.apply(WatchEvent::Snapshot(Box::new(state.clone())));
+    for in_use in [IN_USE.min(keys.len()), keys.len()] {
+        look_up_some(&state, &cache, keys, in_use, clock)?;
+    }
+    Ok(())
+}
+
+/// As [`look_up`], of `in_use` of the keys that are held.
+fn look_up_some(
+    state: &State,
+    cache: &MetaCache,
+    keys: &[ApiKey],
+    in_use: usize,
+    clock: &SystemClock,
+) -> Result<(), Failed> {
     // A stride that is prime to the number of keys visits all of them, in no order of the map.
-    let visited = || (0..LOOK_UPS).map(|i| &keys[i * 7_919 % keys.len()]);
+    let visited = || (0..LOOK_UPS).map(|i| &keys[i % in_use * 7_919 % keys.len()]);
 
     let (found, looked) =
         timed(clock, || visited().filter(|key| black_box(state.keys.get(&key.id)).is_some()).count());
@@ -146,6 +162,8 @@ fn look_up(held: usize, keys: &[ApiKey], clock: &SystemClock) -> Result<(), Fail
     }
     let each = |all: Duration| all.as_nanos() / LOOK_UPS as u128;
     let (held, looked, checked) = (keys.len(), each(looked), each(checked));
-    println!("{held:>7} keys     look-up {looked} ns, look-up and check of the secret {checked} ns");
+    println!(
+        "{held:>7} keys     {in_use:>7} in use: look-up {looked} ns, look-up and check of the secret {checked} ns"
+    );
     Ok(())
 }

@@ -35,8 +35,9 @@ pub trait MetaStore: Send + Sync + fmt::Debug + 'static {
     /// Tells every voter that a role lives and how far its copy is. One report of a role at a time: the next one follows
     /// the answer to the one before, or the end of waiting for it.
     async fn report(&self, report: Report) -> Result<Reported, MetaError>;
-    /// What roles last reported to the voter that is asked.
-    async fn presence(&self) -> Result<Presence, MetaError>;
+    /// What roles last reported to the voter that is asked, and when these keys, at most
+    /// [`crate::limits::REPORT_KEYS_MAX`], last granted a request.
+    async fn presence(&self, keys: &[KeyId]) -> Result<Presence, MetaError>;
 }
 
 /// A change of who takes part.
@@ -159,7 +160,7 @@ pub struct NodeReport {
 pub struct Presence {
     /// The last report of each reporter, by name.
     pub reporters: Vec<Reporter>,
-    /// When keys last granted a request.
+    /// When the keys that were asked about last granted a request, where that is known.
     pub keys_used: BTreeMap<KeyId, UnixMillis>,
     /// What namespaces hold that hold anything, as far as nodes report it.
     pub usage: BTreeMap<NamespaceId, Usage>,

@@ -134,6 +134,8 @@ pub async fn run(options: DevOptions) -> Result<()> {
         listen: options.listen,
         zone: Some(ZoneName::parse(ZONES[0])?),
         ingest_budget_bytes: options.ingest_budget,
+        // Its nodes are in this process.
+        near_cache_bytes: 0,
         http,
         trusted_proxies: Vec::new(),
         auth_max_staleness: None,

@@ -53,7 +53,7 @@ impl AdminApi {
         let until = self.clock.monotonic() + wait;
         let mut pause = PAUSE_MIN;
         loop {
-            let presence = self.known_presence().await;
+            let presence = self.known_presence(&[]).await;
             let frontends_known = presence.is_some();
             let revoked =
                 Revoked { frontends_known, ..split(&id, version, &presence.unwrap_or_default().reporters) };

@@ -146,12 +146,14 @@ async fn page(
     let limit = paging::limit(query.limit)?;
     let after = paging::from_cursor(query.cursor.as_deref())?;
     let after = after.map_or(Bound::Unbounded, |id| Bound::Excluded(KeyId(id.into())));
-    let used = api.presence().await.keys_used;
     let name = namespace.map(|record| record.name.to_string());
     let id = namespace.map(|record| record.id);
     let records = state.keys.range((after, Bound::Unbounded)).filter(|(_, record)| record.namespace == id);
-    let items = records.map(|(id, record)| (id.to_string(), convert::key(record, name.clone(), &used)));
-    Ok(Json(paging::page(items, limit)))
+    let page = paging::page(records.map(|(id, record)| (id.to_string(), record)), limit);
+    let ids: Vec<KeyId> = page.items.iter().map(|record| record.id.clone()).collect();
+    let used = api.keys_used(&ids).await;
+    let items = page.items.into_iter().map(|record| convert::key(record, name.clone(), &used)).collect();
+    Ok(Json(Page { items, cursor: page.cursor }))
 }
 
 fn find<'a>(state: &'a State, namespace: Option<NamespaceId>, id: &str) -> Option<&'a Arc<KeyRecord>> {
@@ -170,7 +172,7 @@ async fn one(
     id: &str,
 ) -> ApiResult<Json<Key>> {
     let record = find(state, namespace, id).ok_or_else(|| absent(id))?;
-    let used = api.presence().await.keys_used;
+    let used = api.keys_used(std::slice::from_ref(&record.id)).await;
     Ok(Json(convert::key(record, convert::name_of(state, record), &used)))
 }
 

@@ -1,9 +1,9 @@
 //! Reads and changes of the metadata on behalf of a request, each with a limit, and why one failed.
 
 use headwater_meta::{Applied, Command, MetaError, NamespaceRecord, Outcome, Presence, State, refusal};
-use headwater_types::{ErrorCode, rfc3339};
+use headwater_types::{ErrorCode, KeyId, UnixMillis, rfc3339};
 use serde_json::Value;
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::time::timeout;
 use tracing::Instrument;
 
@@ -115,12 +115,17 @@ impl AdminApi {
 
     /// What roles last reported; nothing where the metadata does not say.
     pub(crate) async fn presence(&self) -> Presence {
-        self.known_presence().await.unwrap_or_default()
+        self.known_presence(&[]).await.unwrap_or_default()
+    }
+
+    /// When keys, a page of them at most, last granted a request, where that is known.
+    pub(crate) async fn keys_used(&self, keys: &[KeyId]) -> BTreeMap<KeyId, UnixMillis> {
+        self.known_presence(keys).await.unwrap_or_default().keys_used
     }
 
     /// What roles last reported; `None` where the metadata does not say.
-    pub(crate) async fn known_presence(&self) -> Option<Presence> {
-        timeout(SOFT_LIMIT, self.store.presence()).await.ok()?.ok()
+    pub(crate) async fn known_presence(&self, keys: &[KeyId]) -> Option<Presence> {
+        timeout(SOFT_LIMIT, self.store.presence(keys)).await.ok()?.ok()
     }
 
     async fn unavailable(&self, error: &MetaError) -> ApiError {

@@ -10,6 +10,7 @@ mod access_log;
 mod credentials;
 mod failures;
 mod listing;
+mod near;
 mod rates;
 mod reads;
 mod support;

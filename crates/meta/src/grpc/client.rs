@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures_util::{StreamExt, future::join_all};
 use headwater_proto::{grpc::AddressError, v1};
-use headwater_types::{Clock, RequestId, Rng};
+use headwater_types::{Clock, KeyId, RequestId, Rng};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
 use tonic::{Response, Status};
@@ -245,9 +245,11 @@ impl MetaStore for MetaGrpcClient {
         reported.ok_or(failed)
     }
 
-    async fn presence(&self) -> Result<Presence, MetaError> {
-        let ask = |mut voter: Voter| async move {
-            call(CALL_LIMIT, voter.client.presence(v1::PresenceRequest {})).await.map(presence_from_wire)
+    async fn presence(&self, keys: &[KeyId]) -> Result<Presence, MetaError> {
+        let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+        let ask = |mut voter: Voter| {
+            let request = v1::PresenceRequest { keys: keys.clone() };
+            async move { call(CALL_LIMIT, voter.client.presence(request)).await.map(presence_from_wire) }
         };
         self.first(ask).await
     }

@@ -6,7 +6,7 @@ use headwater_proto::v1::{
     self,
     meta_server::{Meta, MetaServer},
 };
-use headwater_types::limits::GRPC_MESSAGE_BYTES_MAX;
+use headwater_types::{KeyId, limits::GRPC_MESSAGE_BYTES_MAX};
 use std::{sync::Arc, time::Duration};
 use tonic::{Request, Response, Status};
 
@@ -16,7 +16,7 @@ use super::convert::{
 };
 use crate::{
     command::{Envelope, Outcome},
-    limits::SNAPSHOT_BYTES_MAX,
+    limits::{REPORT_KEYS_MAX, SNAPSHOT_BYTES_MAX},
     presence::PresenceBoard,
     state::State,
     store::{Applied, MetaError, MetaStore, WatchEvent},
@@ -127,9 +127,16 @@ impl Meta for MetaService {
 
     async fn presence(
         &self,
-        _request: Request<v1::PresenceRequest>,
+        request: Request<v1::PresenceRequest>,
     ) -> Result<Response<v1::PresenceReply>, Status> {
-        Ok(Response::new(presence_to_wire(self.board.presence())))
+        let keys = request.into_inner().keys;
+        if keys.len() > REPORT_KEYS_MAX {
+            let given = keys.len();
+            let detail = format!("keys has {given} entries, at most {REPORT_KEYS_MAX} are allowed");
+            return Err(Status::invalid_argument(detail));
+        }
+        let keys: Vec<KeyId> = keys.into_iter().map(|id| KeyId(id.into())).collect();
+        Ok(Response::new(presence_to_wire(self.board.presence(&keys))))
     }
 
     async fn change_membership(

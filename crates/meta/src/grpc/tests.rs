@@ -12,6 +12,7 @@ use crate::{
     MetaCache, RaftMeta,
     bootstrap::{BootstrapError, ensure_namespace, issue_key},
     command::{Command, Outcome},
+    limits::REPORT_KEYS_MAX,
     raft::tests::{LIMIT, create_namespace, map, single},
     records::{NamespaceSettings, Permission},
     state::tests::node,
@@ -159,9 +160,12 @@ async fn reports_reach_the_voter_that_is_there() {
     let reported = timeout(LIMIT, client.report(report.clone())).await.unwrap().unwrap();
     assert_eq!(reported.version, applied);
     assert!(reported.guidance.is_some_and(|guidance| guidance.term > 0), "the only voter leads");
-    let presence = client.presence().await.unwrap();
+    let presence = client.presence(&[KeyId("k".into()), KeyId("unused".into())]).await.unwrap();
     let seen: Vec<_> = presence.reporters.iter().map(|r| (r.name.as_str(), r.version, r.node)).collect();
     assert_eq!(seen, [("node-7", 3, report.node)]);
     assert_eq!(presence.keys_used.into_iter().collect::<Vec<_>>(), report.keys_used);
+    let many: Vec<_> = (0..=REPORT_KEYS_MAX).map(|n| KeyId(n.to_string().into())).collect();
+    client.presence(&many[1..]).await.unwrap();
+    client.presence(&many).await.unwrap_err();
     served.stop().await;
 }

@@ -185,8 +185,9 @@ impl PresenceBoard {
         usage(state, fresh.filter_map(|last| Some((last.node?.member.node, &*last.spaces))))
     }
 
-    /// What is known, by name. A role that has been silent for ten minutes is not in it any more.
-    pub fn presence(&self) -> Presence {
+    /// What is known, by name, and when these keys were last used. A role that has been silent for ten minutes is not in
+    /// it any more.
+    pub fn presence(&self, keys: &[KeyId]) -> Presence {
         let now = self.clock.monotonic();
         let mut seen = self.seen.lock();
         seen.retain(|_, last| now.saturating_sub(last.at) < FORGET_AFTER);
@@ -199,7 +200,9 @@ impl PresenceBoard {
         let reporters = seen.iter().map(reporter).collect();
         drop(seen);
         let usage = self.voter.get().map(|voter| self.usage(&voter.state(), now)).unwrap_or_default();
-        Presence { reporters, keys_used: self.keys_used(), usage }
+        let known = self.keys.lock();
+        let used = |key: &KeyId| Some((key.clone(), *known.times().get(key)?));
+        Presence { reporters, keys_used: keys.iter().filter_map(used).collect(), usage }
     }
 
     /// When keys last granted a request.

@@ -42,14 +42,14 @@ fn the_last_report_stands_with_its_age_and_an_older_process_is_ignored() {
     clock.advance(Duration::from_secs(2));
     board.record(report("frontend-1", 6)).unwrap();
     let seen: Vec<_> =
-        board.presence().reporters.into_iter().map(|r| (r.name, r.version, r.node, r.ago)).collect();
+        board.presence(&[]).reporters.into_iter().map(|r| (r.name, r.version, r.node, r.ago)).collect();
     let two = Duration::from_secs(2);
     assert_eq!(
         seen,
         [("frontend-1".to_owned(), 6, None, Duration::ZERO), ("node-7".to_owned(), 5, node(2), two)]
     );
     clock.advance(Duration::from_secs(600));
-    assert!(board.presence().reporters.is_empty(), "silent for ten minutes");
+    assert!(board.presence(&[]).reporters.is_empty(), "silent for ten minutes");
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn reports_are_bounded() {
     };
     assert!(!refused(keys(REPORT_KEYS_MAX)));
     assert!(refused(keys(REPORT_KEYS_MAX + 1)));
-    for n in board.presence().reporters.len()..REPORTERS_MAX {
+    for n in board.presence(&[]).reporters.len()..REPORTERS_MAX {
         board.record(report(&format!("role-{n}"), 1)).unwrap();
     }
     assert!(matches!(board.record(report("one-more", 1)), Err(MetaError::Unavailable(_))));
@@ -85,7 +85,9 @@ fn the_newest_use_of_a_key_stands_and_survives_a_restart() {
     board.save();
     let board = PresenceBoard::open(dir.path()).unwrap().with_clock(clock.clone());
     assert_eq!(board.keys_used().into_iter().collect::<Vec<_>>(), [(key("k"), UnixMillis(20))]);
-    assert!(board.presence().reporters.is_empty());
+    assert!(board.presence(&[]).reporters.is_empty() && board.presence(&[]).keys_used.is_empty());
+    let asked = board.presence(&[key("k"), key("unused")]);
+    assert_eq!(asked.keys_used.into_iter().collect::<Vec<_>>(), [(key("k"), UnixMillis(20))]);
     std::fs::write(dir.path().join("keys-used.json"), "{\"format\":1,").unwrap();
     let damaged = PresenceBoard::open(dir.path()).unwrap().with_clock(clock);
     assert!(damaged.keys_used().is_empty());
@@ -168,7 +170,7 @@ fn usage_is_that_of_the_fuller_zone_and_past_a_quota_frontends_are_told() {
     }
     // Zone b has not caught up.
     board.record(holding(3, 1, &[(SMALL, 70, 9)])).unwrap();
-    let usage = board.presence().usage;
+    let usage = board.presence(&[]).usage;
     assert_eq!(usage[&SMALL], Usage { bytes: 100, objects: 9 });
     assert_eq!(usage[&LARGE], Usage { bytes: 16, objects: 5 });
     assert_eq!(told(), [], "as much as is allowed");
@@ -180,7 +182,7 @@ fn usage_is_that_of_the_fuller_zone_and_past_a_quota_frontends_are_told() {
     board.record(holding(2, 3, &[(LARGE, 9, 3)])).unwrap();
     assert_eq!(told(), [], "what expired counts no more");
     clock.advance(REPORT_STALE);
-    assert!(board.presence().usage.is_empty(), "of nodes that are silent nothing is known");
+    assert!(board.presence(&[]).usage.is_empty(), "of nodes that are silent nothing is known");
 }
 
 #[test]

@@ -52,6 +52,9 @@ impl RaftMeta {
         let mut unknown = None;
         loop {
             let left = deadline.saturating_sub(self.clock.monotonic());
+            // A receiver that is cloned has not seen what its original has: without this the pause below would be none.
+            let mut raft = self.raft.server_metrics();
+            raft.mark_unchanged();
             let error = match self.attempt(request.clone(), left.min(attempt_max)).await {
                 Err(error @ MetaError::Unavailable(_)) => error,
                 Err(error @ MetaError::Unknown(_)) if again => {
@@ -64,7 +67,6 @@ impl RaftMeta {
             if left <= PAUSE || self.has_ended() {
                 return Err(unknown.unwrap_or(error));
             }
-            let mut raft = self.raft.server_metrics();
             let _ = timeout(PAUSE, raft.changed()).await;
         }
     }

@@ -1,6 +1,7 @@
 //! A voter as a [`MetaStore`].
 
 use futures_util::{StreamExt, future::join_all};
+use headwater_types::KeyId;
 use openraft::RaftMetrics;
 use std::{collections::BTreeSet, time::Duration};
 
@@ -98,6 +99,13 @@ impl MetaStore for RaftMeta {
         change: MemberChange,
         limit: Duration,
     ) -> Result<Membership, MetaError> {
+        if let MemberChange::Add { address, .. } = &change {
+            // Said at once. The leader asks as well, but what fails there is tried again until the time is over.
+            self.identify(address).await.map_err(|error| match error {
+                MetaError::Unavailable(why) => MetaError::Invalid(why),
+                other => other,
+            })?;
+        }
         match self.at_leader(Forwarded::Change(change), true, limit).await? {
             ForwardedAnswer::Membership(membership) => Ok(membership),
             other => Err(MetaError::Unknown(format!("an answer of another kind: {other:?}"))),
@@ -123,8 +131,8 @@ impl MetaStore for RaftMeta {
         Ok(join_all(calls).await.into_iter().fold(own, Reported::and))
     }
 
-    async fn presence(&self) -> Result<Presence, MetaError> {
-        Ok(self.board.presence())
+    async fn presence(&self, keys: &[KeyId]) -> Result<Presence, MetaError> {
+        Ok(self.board.presence(keys))
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) async fn run(mut leader: Leader, clock: Arc<dyn Clock>) {
     let mut counted = None;
     while let Some(state) = leader.leads().await {
         let Some(voter) = leader.voter() else { return };
-        let presence = voter.presence().await;
+        let presence = voter.presence(&[]).await;
         let now = clock.monotonic();
         if counted.is_none_or(|at| now.saturating_sub(at) >= COUNT_EVERY) {
             counted = Some(now);

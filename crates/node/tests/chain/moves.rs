@@ -11,8 +11,8 @@ use headwater_proto::{
 };
 use headwater_store::{HotConfig, HotTier};
 use headwater_types::{
-    Attributes, Clock, Epoch, Incarnation, MediaClass, Member, NamespaceId, NodeId, ObjectId, ObjectKey,
-    RequestId, ShardId, SystemClock, Ttl, ZoneName,
+    Attributes, Clock, Epoch, Incarnation, KeyId, MediaClass, Member, NamespaceId, NodeId, ObjectId,
+    ObjectKey, RequestId, ShardId, SystemClock, Ttl, ZoneName,
 };
 use prometheus_client::registry::Registry;
 use std::{
@@ -129,7 +129,7 @@ impl MetaStore for Meta {
     async fn change_membership(&self, _: MemberChange, _: Duration) -> Result<Membership, MetaError> {
         unreachable!()
     }
-    async fn presence(&self) -> Result<Presence, MetaError> {
+    async fn presence(&self, _: &[KeyId]) -> Result<Presence, MetaError> {
         unreachable!()
     }
 }

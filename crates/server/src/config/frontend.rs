@@ -33,6 +33,8 @@ struct Low {
     trusted_proxies: Vec<String>,
     #[serde(default = "ingest_default")]
     ingest_budget_bytes: u64,
+    #[serde(default = "near_default")]
+    near_cache_bytes: u64,
     #[serde(default)]
     http: HttpLow,
     #[serde(default)]
@@ -45,6 +47,10 @@ struct Low {
 
 fn ingest_default() -> u64 {
     512 << 20
+}
+
+fn near_default() -> u64 {
+    256 << 20
 }
 
 fn network(text: &String) -> Result<IpNet, ConfigError> {
@@ -74,6 +80,8 @@ pub struct FrontendReady {
     pub trusted_proxies: Vec<IpNet>,
     /// Memory for bodies of writes that are not answered yet, in bytes.
     pub ingest_budget_bytes: u64,
+    /// Memory for bodies of other processes' nodes that are kept for the next readers, in bytes; 0: none.
+    pub near_cache_bytes: u64,
     /// What bounds connections and bodies.
     pub http: HttpReady,
     /// The admin API.
@@ -116,6 +124,7 @@ impl FrontendReady {
             auth_max_staleness: staleness.map(Duration::from_secs),
             trusted_proxies: low.trusted_proxies.iter().map(network).collect::<Result<_, _>>()?,
             ingest_budget_bytes: low.ingest_budget_bytes,
+            near_cache_bytes: low.near_cache_bytes,
             http: low.http.ready()?,
             admin: low.admin.ready()?,
             log: low.log,

@@ -58,6 +58,7 @@ pub async fn run(mut config: FrontendReady) -> Result<()> {
         listen: config.listen,
         zone: Some(config.zone.clone()),
         ingest_budget_bytes: config.ingest_budget_bytes,
+        near_cache_bytes: config.near_cache_bytes,
         http: std::mem::take(&mut config.http),
         trusted_proxies: std::mem::take(&mut config.trusted_proxies),
         auth_max_staleness: config.auth_max_staleness,
@@ -137,6 +138,8 @@ pub struct DataPlane {
     pub zone: Option<ZoneName>,
     /// Memory for bodies of writes that are not answered yet.
     pub ingest_budget_bytes: u64,
+    /// Memory for bodies of other processes' nodes that are kept for the next readers; 0: none.
+    pub near_cache_bytes: u64,
     /// What bounds connections and bodies.
     pub http: HttpReady,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -192,6 +195,7 @@ impl DataPlane {
             config: FrontendConfig {
                 zone: self.zone,
                 ingest_budget_bytes: self.ingest_budget_bytes,
+                near_cache_bytes: self.near_cache_bytes,
                 trusted_proxies: self.trusted_proxies,
                 auth_max_staleness: self.auth_max_staleness,
                 body_idle: self.http.body_idle,

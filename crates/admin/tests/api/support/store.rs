@@ -4,6 +4,7 @@ use headwater_meta::{
     Applied, Command, MemberChange, Membership, MetaError, MetaMember, MetaStore, Presence, RaftMeta, Report,
     Reported, WatchEvents,
 };
+use headwater_types::KeyId;
 use parking_lot::Mutex;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
@@ -139,11 +140,13 @@ impl MetaStore for Store {
         self.inner.report(report).await
     }
 
-    async fn presence(&self) -> Result<Presence, MetaError> {
+    async fn presence(&self, keys: &[KeyId]) -> Result<Presence, MetaError> {
         self.check()?;
         if self.fault() == Some(Fault::PresenceUnknown) {
             return Err(MetaError::Unavailable("fault".into()));
         }
-        Ok(self.presence.lock().clone())
+        let mut presence = self.presence.lock().clone();
+        presence.keys_used.retain(|id, _| keys.contains(id));
+        Ok(presence)
     }
 }

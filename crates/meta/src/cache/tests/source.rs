@@ -1,6 +1,7 @@
 //! Sources of a watch that a test drives.
 
 use futures_util::{StreamExt, stream};
+use headwater_types::KeyId;
 use parking_lot::Mutex;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -54,8 +55,8 @@ impl MetaStore for Switch {
     async fn report(&self, report: Report) -> Result<Reported, MetaError> {
         self.store().report(report).await
     }
-    async fn presence(&self) -> Result<Presence, MetaError> {
-        self.store().presence().await
+    async fn presence(&self, keys: &[KeyId]) -> Result<Presence, MetaError> {
+        self.store().presence(keys).await
     }
 }
 
@@ -104,7 +105,7 @@ impl MetaStore for Given {
     async fn report(&self, _: Report) -> Result<Reported, MetaError> {
         none()
     }
-    async fn presence(&self) -> Result<Presence, MetaError> {
+    async fn presence(&self, _: &[KeyId]) -> Result<Presence, MetaError> {
         none()
     }
 }

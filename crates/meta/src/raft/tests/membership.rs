@@ -209,6 +209,25 @@ async fn members_are_bounded() {
 }
 
 #[tokio::test]
+async fn a_voter_that_is_not_there_is_refused_at_once() {
+    let group = Group::of(3, Group::new(Wire::Grpc)).await;
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for voter in group.voters.values() {
+        let change = MemberChange::Add { id: 9, address: nobody.to_string() };
+        // Far below the time that the change itself may take.
+        let refused =
+            timeout(Duration::from_secs(5), voter.change_membership(change, 10 * LIMIT)).await.unwrap();
+        let why = refused.unwrap_err();
+        assert!(
+            matches!(&why, MetaError::Invalid(why) if why.contains("nobody says who listens")),
+            "{why:?}"
+        );
+    }
+    assert_eq!(voters(&group.membership().await), [1, 2, 3]);
+    group.stop().await;
+}
+
+#[tokio::test]
 async fn a_change_that_a_leader_left_unfinished_is_finished() {
     let mut group = Group::of(5, Group::local()).await;
     let leader = group.leader().await;

@@ -49,7 +49,7 @@ impl ReportExtras for Extras {
 async fn on_all(group: &Group, shown: impl Fn(&Reporter) -> bool) {
     for voter in group.voters.values() {
         let seen = async {
-            while !voter.board().presence().reporters.iter().any(&shown) {
+            while !voter.board().presence(&[]).reporters.iter().any(&shown) {
                 sleep(Duration::from_millis(2)).await;
             }
         };
