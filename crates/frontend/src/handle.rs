@@ -64,7 +64,7 @@ struct Known {
     key: Option<ObjectKey>,
     grant: Option<Grant>,
     verb: Verb,
-    /// Where the bytes are counted, if they are limited.
+    /// Where the bytes that are sent are counted, if they are limited.
     metered: Metered,
     findings: Findings,
 }
@@ -123,7 +123,7 @@ pub(crate) async fn handle(
         without_body(&mut response);
     }
 
-    let metered = known.metered.settle(&body, response.body(), started);
+    let metered = known.metered.settle(response.body(), started);
     let first_byte = frontend.clock.monotonic().saturating_sub(started);
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, answer::request_id(id));
@@ -205,7 +205,7 @@ async fn dispatch(
     let grant = known.grant.insert(admit(asked, query, known.policy.as_deref(), action)?);
     let Some(policy) = &known.policy else { return Err(forbidden()) };
     refuse_blocked(policy, action)?;
-    frontend.rates.admit(grant, policy, action, body, started, &mut known.metered)?;
+    known.metered = frontend.rates.admit(grant, policy, action, body, started)?;
 
     let request = Allowed { frontend, parts, query, id, started, now, policy };
     match (resource, listing) {

@@ -13,7 +13,7 @@ use headwater_types::{Chunks, Digest, ObjectId, ObjectMeta, limits::CHUNK_BYTES}
 use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     pin::Pin,
     sync::{
         Arc,
@@ -24,6 +24,8 @@ use std::{
 
 /// What one body may take of the capacity: a large one must not push all others out.
 const SHARE_OF_ONE: u64 = 8;
+/// What is kept for a body beside its bytes and its key: many tiny bodies must not take more than the capacity.
+const ENTRY_BYTES: u64 = 512;
 
 /// A body of one version of an object.
 #[derive(Debug, Clone)]
@@ -47,8 +49,10 @@ struct Kept {
     bodies: HashMap<ObjectId, Entry>,
     /// By age; entries that were replaced are skipped.
     order: VecDeque<(ObjectId, u64)>,
+    /// Versions that a reader is filling.
+    filling: HashSet<(ObjectId, Digest)>,
     serial: u64,
-    /// Of bodies, those that are being filled included.
+    /// Of bodies, those that are being filled included, and what is kept beside them.
     bytes: u64,
 }
 
@@ -56,9 +60,13 @@ struct Kept {
 struct Entry {
     serial: u64,
     digest: Digest,
-    size: u64,
-    /// `None` while it is filled.
-    body: Option<Chunks>,
+    cost: u64,
+    body: Chunks,
+}
+
+/// What a body counts for.
+fn cost(object: &ObjectId, size: u64) -> u64 {
+    size + object.key.as_str().len() as u64 + ENTRY_BYTES
 }
 
 impl NearCache {
@@ -74,7 +82,7 @@ impl NearCache {
         }
         let kept = self.kept.lock();
         let entry = kept.bodies.get(object)?;
-        Some(Near { digest: entry.digest, body: entry.body.clone()? })
+        Some(Near { digest: entry.digest, body: entry.body.clone() })
     }
 
     /// Keeps a whole body while it goes by, if it is one that comes from elsewhere and there is room for it.
@@ -86,6 +94,7 @@ impl NearCache {
                     cache: self.clone(),
                     object: object.clone(),
                     digest: meta.digest,
+                    size: meta.size,
                     left: meta.size,
                     chunks: Vec::new(),
                     chunk: BytesMut::new(),
@@ -100,39 +109,43 @@ impl NearCache {
         if meta.size == 0 || meta.size > self.capacity / SHARE_OF_ONE {
             return false;
         }
+        let cost = cost(object, meta.size);
         let mut kept = self.kept.lock();
-        if kept.bodies.get(object).is_some_and(|entry| entry.digest == meta.digest) {
+        let is_kept = kept.bodies.get(object).is_some_and(|entry| entry.digest == meta.digest);
+        if is_kept || kept.filling.contains(&(object.clone(), meta.digest)) {
             return false;
         }
-        kept.remove(object);
-        while kept.bytes + meta.size > self.capacity {
-            let Some((oldest, serial)) = kept.order.pop_front() else { break };
+        while kept.bytes + cost > self.capacity {
+            // What is being filled is held by its reader, and cannot go.
+            let Some((oldest, serial)) = kept.order.pop_front() else {
+                self.show(&kept);
+                return false;
+            };
             if kept.bodies.get(&oldest).is_some_and(|entry| entry.serial == serial) {
                 kept.remove(&oldest);
             }
         }
-        kept.serial += 1;
-        let serial = kept.serial;
-        kept.order.push_back((object.clone(), serial));
-        kept.bytes += meta.size;
-        let entry = Entry { serial, digest: meta.digest, size: meta.size, body: None };
-        kept.bodies.insert(object.clone(), entry);
-        kept.tidy();
+        kept.bytes += cost;
+        kept.filling.insert((object.clone(), meta.digest));
         self.show(&kept);
         true
     }
 
     /// The body that was being filled is whole; or it is not, and never will be.
-    fn ends(&self, object: &ObjectId, digest: Digest, body: Option<Chunks>) {
+    fn ends(&self, object: &ObjectId, digest: Digest, size: u64, body: Option<Chunks>) {
+        let cost = cost(object, size);
         let mut kept = self.kept.lock();
-        // It may have been pushed out meanwhile.
-        let Some(entry) = kept.bodies.get_mut(object) else { return };
-        if entry.digest != digest || entry.body.is_some() {
-            return;
-        }
+        kept.filling.remove(&(object.clone(), digest));
         match body {
-            Some(body) => entry.body = Some(body),
-            None => kept.remove(object),
+            Some(body) => {
+                kept.remove(object);
+                kept.serial += 1;
+                let serial = kept.serial;
+                kept.order.push_back((object.clone(), serial));
+                kept.bodies.insert(object.clone(), Entry { serial, digest, cost, body });
+                kept.tidy();
+            }
+            None => kept.bytes -= cost,
         }
         self.show(&kept);
     }
@@ -146,7 +159,7 @@ impl NearCache {
 impl Kept {
     fn remove(&mut self, object: &ObjectId) {
         if let Some(entry) = self.bodies.remove(object) {
-            self.bytes -= entry.size;
+            self.bytes -= entry.cost;
         }
     }
 
@@ -165,6 +178,7 @@ struct Filling {
     cache: Arc<NearCache>,
     object: ObjectId,
     digest: Digest,
+    size: u64,
     left: u64,
     chunks: Vec<Bytes>,
     chunk: BytesMut,
@@ -190,7 +204,7 @@ impl Filling {
         if self.left == 0 {
             self.chunks.push(self.chunk.split().freeze());
             let body = Chunks::new(std::mem::take(&mut self.chunks));
-            self.cache.ends(&self.object, self.digest, Some(body));
+            self.cache.ends(&self.object, self.digest, self.size, Some(body));
         }
     }
 }
@@ -210,7 +224,7 @@ impl Stream for Filling {
 impl Drop for Filling {
     fn drop(&mut self) {
         if self.left > 0 {
-            self.cache.ends(&self.object, self.digest, None);
+            self.cache.ends(&self.object, self.digest, self.size, None);
         }
     }
 }
@@ -263,17 +277,22 @@ mod tests {
         (NearCache::new(capacity, bytes.clone()), bytes)
     }
 
+    /// What bodies of so many bytes under names of 4 bytes count for.
+    fn costs(sizes: &[u64]) -> i64 {
+        sizes.iter().map(|size| (size + 4 + ENTRY_BYTES) as i64).sum()
+    }
+
     #[test]
     fn a_body_that_went_by_whole_is_kept_and_one_that_broke_off_is_not() {
-        let (cache, bytes) = cache(80);
+        let (cache, bytes) = cache(8_000);
         for (body, pieces) in [(&b"0123456789"[..], 4), (b"012345678", 3), (b"0", 1)] {
             assert_eq!(read(&cache, "a.ts", body, pieces), body);
             assert_eq!(near(&cache, "a.ts").unwrap(), body);
-            assert_eq!(bytes.get(), body.len() as i64, "the version before is gone");
+            assert_eq!(bytes.get(), costs(&[body.len() as u64]), "the version before is gone");
         }
         assert_eq!(read(&cache, "b.ts", b"0123456789", 2), b"012345");
         assert_eq!(near(&cache, "b.ts"), None);
-        assert_eq!(bytes.get(), 1, "and nothing is counted for it");
+        assert_eq!(bytes.get(), costs(&[1]), "and nothing is counted for it");
         let memory = ObjectBody::Memory(Chunks::new(vec![Bytes::from_static(b"x")]));
         assert!(matches!(cache.fill(&object("c.ts"), &meta(b"x"), memory), ObjectBody::Memory(_)));
         assert_eq!(near(&cache, "c.ts"), None, "what is in this process needs no copy");
@@ -281,47 +300,55 @@ mod tests {
 
     #[test]
     fn one_body_takes_an_eighth_and_all_take_the_capacity() {
-        let (cache, bytes) = cache(80);
-        read(&cache, "large.ts", b"0123456789x", 4);
-        assert_eq!(near(&cache, "large.ts"), None);
-        read(&cache, "none.ts", b"", 0);
-        let body = |n: u8| [n; 10];
+        let capacity = costs(&[10; 8]);
+        let (cache, bytes) = cache(capacity as u64);
+        let eighth = capacity as usize / 8;
+        read(&cache, "a.ts", &vec![1; eighth], eighth);
+        assert!(near(&cache, "a.ts").is_some());
+        read(&cache, "b.ts", &vec![1; eighth + 1], eighth);
+        read(&cache, "c.ts", b"", 0);
+        assert_eq!((near(&cache, "b.ts"), near(&cache, "c.ts")), (None, None));
         for n in 0..9 {
-            read(&cache, &format!("{n}.ts"), &body(n), 4);
-            assert!(bytes.get() <= 80);
+            read(&cache, &format!("{n}.ts"), &[n; 10], 4);
+            assert!(bytes.get() <= capacity);
         }
         let kept = (0..9).filter(|n| near(&cache, &format!("{n}.ts")).is_some());
         assert_eq!(kept.collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7, 8], "the oldest went");
+        assert_eq!(bytes.get(), capacity);
         let (none, _) = self::cache(0);
         read(&none, "a.ts", b"0", 1);
         assert_eq!(near(&none, "a.ts"), None);
     }
 
     #[test]
-    fn one_reader_fills_and_what_is_being_filled_counts() {
-        let (cache, bytes) = cache(80);
+    fn one_reader_fills_and_what_is_being_filled_counts_and_stays() {
+        let (cache, bytes) = cache(costs(&[6, 6]) as u64);
         let (a, body) = (object("a.ts"), b"012345");
         let first = cache.fill(&a, &meta(body), streamed(body, 2));
-        assert_eq!((bytes.get(), near(&cache, "a.ts")), (6, None));
+        assert_eq!((bytes.get(), near(&cache, "a.ts")), (costs(&[6]), None));
         let ObjectBody::Stream(mut first) = first else { panic!() };
         first.next().now_or_never().unwrap();
         read(&cache, "a.ts", body, 2);
         assert_eq!(near(&cache, "a.ts"), None, "the second did not fill");
-        // A newer version takes the place while the older one is still read.
-        read(&cache, "a.ts", b"abc", 1);
+        // Others come and go beside it.
+        for name in ["b.ts", "c.ts"] {
+            read(&cache, name, body, 2);
+            assert_eq!(bytes.get(), costs(&[6, 6]));
+        }
+        assert_eq!(near(&cache, "b.ts"), None);
         first.next().now_or_never().unwrap();
-        assert_eq!((near(&cache, "a.ts").unwrap(), bytes.get()), (Bytes::from_static(b"abc"), 3));
-        drop(cache.fill(&object("b.ts"), &meta(body), streamed(body, 2)));
-        assert_eq!(bytes.get(), 3, "never read");
+        assert_eq!((near(&cache, "a.ts").unwrap(), bytes.get()), (Bytes::from_static(body), costs(&[6, 6])));
+        drop(cache.fill(&object("d.ts"), &meta(b"never"), streamed(b"never", 2)));
+        assert_eq!(bytes.get(), costs(&[6]), "made room for, and never read");
     }
 
     #[test]
     fn places_of_versions_that_were_replaced_do_not_pile_up() {
-        let (cache, bytes) = cache(80);
+        let (cache, bytes) = cache(8_000);
         for n in 0..1000_u16 {
             read(&cache, "live.m3u8", &n.to_be_bytes(), 1);
         }
-        assert_eq!(bytes.get(), 2);
+        assert_eq!(bytes.get(), costs(&[2]) + 5);
         assert!(cache.kept.lock().order.len() < 20);
     }
 }

@@ -93,27 +93,27 @@ struct MeteredBytes {
 }
 
 impl Rates {
-    /// Lets a request in that came at monotonic time `now`, and counts it, by its key first; and the bytes of its body, if
-    /// their number is known. `metered` gets what the other bytes are to be told to.
+    /// Lets a request in that came at monotonic time `now`, and counts it, by its key first. What is received is counted by
+    /// its body; what is answered is for whom the bytes that are sent are to be told to.
     pub fn admit(
         &self,
         grant: &Grant,
         policy: &Policy,
         action: Action<'_>,
-        body: &RequestBody,
+        body: &mut RequestBody,
         now: Duration,
-        metered: &mut Metered,
-    ) -> Result<(), Problem> {
+    ) -> Result<Metered, Problem> {
         let direction = if action.reads() { Direction::Read } else { Direction::Write };
+        let mut metered = Metered::default();
         if let Grant::Key(key) = grant {
-            self.admit_one(|| Subject::Key(key.id.clone()), &key.rate_limits, direction, now, metered)?;
+            self.admit_one(|| Subject::Key(key.id.clone()), &key.rate_limits, direction, now, &mut metered)?;
         }
         let namespace = || Subject::Namespace(policy.id());
-        self.admit_one(namespace, &policy.settings().rate_limits, direction, now, metered)?;
-        if let (Direction::Write, Some(size)) = (direction, body.declared()) {
-            metered.count(size, now);
+        self.admit_one(namespace, &policy.settings().rate_limits, direction, now, &mut metered)?;
+        if direction == Direction::Write && !metered.0.is_empty() {
+            body.meter(std::mem::take(&mut metered), now);
         }
-        Ok(())
+        Ok(metered)
     }
 
     fn admit_one(
@@ -167,20 +167,17 @@ impl Metered {
         }
     }
 
-    /// Counts what was received of a body whose size was not declared, or what is about to be sent. Where that is not
-    /// known yet it is for the caller to count it once it is.
-    pub fn settle(self, body: &RequestBody, answer: &ResponseBody, now: Duration) -> Option<Self> {
-        match (self.0.first()?.direction, body.declared(), answer.size_hint().exact()) {
-            (Direction::Write, Some(_), _) => None,
-            (Direction::Write, None, _) => {
-                self.count(body.received(), now);
-                None
-            }
-            (Direction::Read, _, Some(size)) => {
+    /// Counts what is about to be sent. Where its size is not known yet it is for the caller to count it once it is.
+    pub fn settle(self, answer: &ResponseBody, now: Duration) -> Option<Self> {
+        if self.0.is_empty() {
+            return None;
+        }
+        match answer.size_hint().exact() {
+            Some(size) => {
                 self.count(size, now);
                 None
             }
-            (Direction::Read, _, None) => Some(self),
+            None => Some(self),
         }
     }
 }
@@ -236,16 +233,13 @@ fn nanos(time: Duration) -> u64 {
 }
 
 fn refused(subject: &Subject, direction: Direction, per_s: u64, what: &str, wait: u64) -> Problem {
-    let (kind, done) = match (direction, what) {
-        (Direction::Read, "bytes") => ("read", "sent"),
-        (Direction::Read, _) => ("read", "answered"),
-        (Direction::Write, "bytes") => ("write", "taken"),
-        (Direction::Write, _) => ("write", "taken"),
+    let kind = match direction {
+        Direction::Read => "read",
+        Direction::Write => "write",
     };
-    let detail = format!(
-        "{kind}_{what}_per_s of the {} is {per_s}, and as much was {done} by this frontend",
-        subject.kind()
-    );
+    let of = subject.kind();
+    let detail =
+        format!("{kind}_{what}_per_s of the {of} is {per_s}, and as much was asked of this frontend");
     let seconds = wait.div_ceil(NANOS).max(1);
     Problem::new(ErrorCode::RateLimited, detail).with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
 }

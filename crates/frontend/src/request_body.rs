@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use crate::net::{IdleBody, ReadError, with_idle_timeout};
+use crate::{
+    net::{IdleBody, ReadError, with_idle_timeout},
+    rates::Metered,
+};
 
 /// Why a body could not be read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +33,8 @@ pub(crate) struct RequestBody {
     declared: Option<u64>,
     ended: bool,
     received: u64,
+    /// Where the bytes are counted as they arrive, and the time of the request.
+    metered: Option<(Metered, Duration)>,
 }
 
 #[derive(Debug)]
@@ -42,7 +47,13 @@ enum Inner {
 impl RequestBody {
     pub fn new(inner: Body) -> Self {
         let declared = inner.size_hint().exact();
-        Self { ended: inner.is_end_stream(), declared, inner: Inner::Plain(inner), received: 0 }
+        Self {
+            ended: inner.is_end_stream(),
+            declared,
+            inner: Inner::Plain(inner),
+            received: 0,
+            metered: None,
+        }
     }
 
     /// From now on it may stand still for at most `limit`.
@@ -57,9 +68,13 @@ impl RequestBody {
         self.ended
     }
 
-    /// Its size in bytes, if that was said beforehand.
-    pub fn declared(&self) -> Option<u64> {
-        self.declared
+    /// Counts its bytes for a request that came at monotonic time `now`: at once if their number was declared, else as they
+    /// arrive.
+    pub fn meter(&mut self, metered: Metered, now: Duration) {
+        match self.declared {
+            Some(size) => metered.count(size, now),
+            None => self.metered = Some((metered, now)),
+        }
     }
 
     /// Bytes read so far.
@@ -82,6 +97,9 @@ impl RequestBody {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) if !data.is_empty() => {
                         self.received += data.len() as u64;
+                        if let Some((metered, now)) = &self.metered {
+                            metered.count(data.len() as u64, *now);
+                        }
                         return Poll::Ready(Ok(Some(data)));
                     }
                     _ => {}

@@ -32,8 +32,12 @@ pub fn check(new: &NewKey, namespace: Option<&NamespaceRecord>) -> ApiResult<()>
                 let why = "must be admin here; other keys are made at /v1/namespaces/{ns}/keys";
                 return Err(ApiError::invalid("permission", why));
             }
-            if new.prefix.is_some() || new.digest {
-                let field = if new.digest { "digest" } else { "prefix" };
+            let given = [
+                ("prefix", new.prefix.is_some()),
+                ("digest", new.digest),
+                ("rate_limits", !new.rate_limits.is_none()),
+            ];
+            if let Some((field, _)) = given.into_iter().find(|(_, is_given)| *is_given) {
                 return Err(ApiError::invalid(field, "admin keys have none"));
             }
         }

@@ -111,6 +111,11 @@ async fn refusals_name_the_field() {
         ("/v1/keys", json!({"permission": "readonly"}), "permission: must be admin here"),
         ("/v1/keys", json!({"permission": "admin", "prefix": "a/"}), "prefix: admin keys have none"),
         ("/v1/keys", json!({"permission": "admin", "digest": true}), "digest: admin keys have none"),
+        (
+            "/v1/keys",
+            json!({"permission": "admin", "rate_limits": {"read_requests_per_s": 1}}),
+            "rate_limits: admin keys have none",
+        ),
     ] {
         let detail = bench.post(path, body).await.problem(400, "invalid_value");
         assert!(detail.contains(named), "{detail:?} does not contain {named:?}");

@@ -32,7 +32,7 @@ async fn a_body_is_sent_again_only_after_a_node_has_confirmed_it() {
         assert_eq!(bench.near.calls(), calls + 1, "the node is asked each time");
         assert_eq!(near_hits(&bench), hits);
     }
-    assert_eq!(bench.metric("near_cache_bytes"), 3);
+    assert!(bench.metric("near_cache_bytes") > 3, "the body, and what is kept beside it");
     // Another frontend replaces it: what is kept here is not the newest any more.
     bench.beside().put("a/v_1.ts", "second", &[]).await;
     assert_eq!(bench.get("a/v_1.ts", &[]).await.body, "second");

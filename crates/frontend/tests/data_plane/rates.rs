@@ -92,13 +92,19 @@ async fn bytes_that_are_sent_and_received_count() {
         is_limited(&next, "2", "write_bytes_per_s of the namespace is 1000");
         tokio::time::advance(Duration::from_secs(3)).await;
     }
+    // Also of a body that breaks off.
+    let pieces = futures_util::stream::iter([Ok(body.clone()), Err(std::io::Error::other("cut"))]);
+    let request = bench.request(Method::PUT, "cut.ts").header("transfer-encoding", "chunked");
+    let cut = bench.send(request.body(Body::from_stream(pieces)).unwrap()).await;
+    assert_eq!(cut.code(), "body_incomplete");
+    is_limited(&bench.put("next.ts", "1", &[]).await, "2", "write_bytes_per_s of the namespace is 1000");
     assert_eq!(bench.bodiless(Method::HEAD, "declared.ts", &[]).await.status, 200);
     assert_eq!(bench.get("declared.ts", &[("range", "bytes=0-999")]).await.status, 206);
     assert_eq!(bench.get("declared.ts", &[]).await.status, 200);
     is_limited(&bench.get("declared.ts", &[]).await, "3", "read_bytes_per_s of the namespace is 1000");
     tokio::time::advance(Duration::from_secs(3)).await;
     assert_eq!(bench.get("declared.ts", &[]).await.status, 200);
-    assert_eq!(bench.metric("http_received_bytes_total{namespace=\"live\"}"), 6_000);
+    assert_eq!(bench.metric("http_received_bytes_total{namespace=\"live\"}"), 9_000);
 }
 
 #[tokio::test(start_paused = true)]

@@ -93,6 +93,9 @@ fn check_admin(record: &KeyRecord) -> Result<(), Refusal> {
     if record.digest.is_some() {
         return Err(Refusal::invalid("an admin key has no Digest hashes: they belong to a namespace"));
     }
+    if !record.rate_limits.is_none() {
+        return Err(Refusal::invalid("an admin key has no rate limits: they are of the data plane"));
+    }
     Ok(())
 }
 
