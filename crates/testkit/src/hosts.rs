@@ -9,6 +9,7 @@ use std::{
     path::Path,
     process::{Command, Output},
     thread,
+    time::Duration,
 };
 
 /// Hosts that reach each other and nothing else. Needs root and `ip`; what it made is removed when it is dropped, so what
@@ -47,7 +48,22 @@ impl Hosts {
             ip(&["-n", &name, "link", "set", "eth0", "up"])?;
             ip(&["-n", &name, "link", "set", "lo", "up"])?;
         }
-        Ok(())
+        (1..=self.count).try_for_each(|host| self.wait_until_connected(host))
+    }
+
+    /// The kernel tells a link's two ends and the switch that it is up by a worker of its own, after `ip` has returned.
+    /// Until then packets are lost, and the next attempt at a lost packet comes a second later.
+    fn wait_until_connected(&self, host: u8) -> Result<()> {
+        let (switch, name, port) = (self.name(0), self.name(host), port(host));
+        for _ in 0..1000 {
+            let forwards =
+                ip(&["-n", &switch, "-j", "-d", "link", "show", &port])?.contains(r#""state":"forwarding""#);
+            if forwards && ip(&["-n", &name, "-j", "link", "show", "eth0"])?.contains(r#""operstate":"UP""#) {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        bail!("host {host} is not connected long after its link was set up")
     }
 
     /// Where a host is reached by the others.
@@ -57,7 +73,8 @@ impl Hosts {
 
     /// Cuts a host off from all others, as a pulled cable does, or connects it again.
     pub fn connect(&self, host: u8, connected: bool) -> Result<()> {
-        ip(&["-n", &self.name(0), "link", "set", &port(host), if connected { "up" } else { "down" }])
+        ip(&["-n", &self.name(0), "link", "set", &port(host), if connected { "up" } else { "down" }])?;
+        if connected { self.wait_until_connected(host) } else { Ok(()) }
     }
 
     /// Runs `work` on a thread of a host. What it starts, threads and processes, is on that host too.
@@ -99,10 +116,11 @@ fn port(host: u8) -> String {
     format!("port{host}")
 }
 
-fn ip(arguments: &[&str]) -> Result<()> {
-    let Output { status, stderr, .. } = Command::new("ip").args(arguments).output()?;
+/// What `ip` printed.
+fn ip(arguments: &[&str]) -> Result<String> {
+    let Output { status, stdout, stderr } = Command::new("ip").args(arguments).output()?;
     if status.success() {
-        return Ok(());
+        return Ok(String::from_utf8(stdout)?);
     }
     bail!("ip {}: {status}: {}", arguments.join(" "), String::from_utf8_lossy(&stderr).trim());
 }
@@ -113,7 +131,6 @@ mod tests {
     use std::{
         io::{Read, Write},
         net::{TcpListener, TcpStream},
-        time::Duration,
     };
 
     #[test]
@@ -121,12 +138,14 @@ mod tests {
         let hosts = Hosts::new("t", 2).unwrap();
         let listener = hosts.run(1, || TcpListener::bind((hosts.address(1), 4000)).unwrap()).unwrap();
         let to = (hosts.address(1), 4000).into();
-        let connect = || TcpStream::connect_timeout(&to, Duration::from_millis(500));
+        // Time for packets that are sent again; whoever is cut off is not reached in any time.
+        let connect = || TcpStream::connect_timeout(&to, Duration::from_secs(10));
+        let cut_off = || TcpStream::connect_timeout(&to, Duration::from_millis(500));
         hosts.run(2, || connect().unwrap().write_all(b"x")).unwrap().unwrap();
         let mut byte = [0];
         listener.accept().unwrap().0.read_exact(&mut byte).unwrap();
         hosts.connect(1, false).unwrap();
-        assert!(hosts.run(2, connect).unwrap().is_err(), "cut off");
+        assert!(hosts.run(2, cut_off).unwrap().is_err(), "cut off");
         hosts.connect(1, true).unwrap();
         assert!(hosts.run(2, connect).unwrap().is_ok(), "connected again");
         let names = [hosts.name(0), hosts.name(1), hosts.name(2)];
