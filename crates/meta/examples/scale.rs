@@ -60,7 +60,7 @@ fn main() -> Result<(), Failed> {
 /// Prints how long a voter that is alone takes from its start to its lead, with the state in its snapshot.
 fn start(state: State) -> Result<(), Failed> {
     let dir = tempfile::tempdir()?;
-    offline::found(dir.path(), 1, "127.0.0.1:7000", state)?;
+    offline::found(dir.path(), 1, "127.0.0.1:7000", state, SystemClock::new().unix_millis())?;
     let clock = Arc::new(SystemClock::new());
     tokio::runtime::Runtime::new()?.block_on(async {
         let began = clock.monotonic();

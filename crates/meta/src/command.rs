@@ -33,8 +33,9 @@ pub struct Envelope {
 
 /// The newest command encoding that this build writes and reads.
 ///
-/// A command that a voter does not know is refused by it and applied by a newer one, so their states would differ: a
-/// new kind of command may be proposed only when every voter knows it.
+/// A command that a voter does not know is refused by it and applied by a newer one, so their states would differ. A
+/// leader writes none that it does not know itself; a new kind of command may be proposed only when every voter knows it.
+/// A new field of a known kind is not noticed by an older voter: from the first release on, it raises this number.
 pub const COMMAND_FORMAT: u32 = 1;
 
 impl Envelope {
@@ -203,6 +204,13 @@ pub enum Command {
         prefix: String,
         /// Refuse what lies below the prefix from now on. Not with an empty one.
         block: bool,
+    },
+    /// Ends the refusal of a blocked prefix. One that is not blocked changes nothing.
+    Unblock {
+        /// Whose.
+        namespace: NamespaceId,
+        /// As it stands among the blocked ones.
+        prefix: String,
     },
     /// Says how far a purge is. One that is behind the record changes nothing.
     PurgeProgress {

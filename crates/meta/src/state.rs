@@ -18,7 +18,9 @@ mod signing_keys;
 pub(crate) mod tests;
 mod zone;
 
-use headwater_types::{Epoch, KeyId, NamespaceId, NamespaceName, NodeId, ShardId, signing::SigningKeyId};
+use headwater_types::{
+    Epoch, KeyId, NamespaceId, NamespaceName, NodeId, ShardId, UnixMillis, signing::SigningKeyId,
+};
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -76,17 +78,19 @@ impl State {
         self.namespaces.get(self.names.get(name)?)
     }
 
-    /// Raises every shard's epoch and the version by `by`: for a state that is restored into a new metadata group.
+    /// Raises every shard's epoch and the version by `by`, and to `at_least`: for a state that is restored into a new
+    /// metadata group. `at_least` is the time, so that of two groups restored from one state the later one is ahead.
     ///
-    /// No configuration that a node of the old group still has can then win over one of the new group, and no id that
-    /// is made from a later version (of namespaces and purges) can be one that the old group gave out after the
-    /// snapshot. Both hold as long as the old group made fewer than `by` configurations of any shard, and fewer than
-    /// `by` entries, after it. What is at the end of its range stays there.
-    pub fn raise_epochs(&mut self, by: u64) {
-        self.version = self.version.saturating_add(by);
+    /// No configuration that a node of an old group still has can then win over one of the new group, and no id that
+    /// is made from a later version (of namespaces and purges) can be one that an old group gave out after the
+    /// snapshot. Both hold as long as no old group made `by` configurations of any shard, or `by` entries, after it, nor
+    /// one a millisecond ever since it was restored. What is at the end of its range stays there.
+    pub fn raise_epochs(&mut self, by: u64, at_least: UnixMillis) {
+        let raised = |from: u64| from.saturating_add(by).max(at_least.0);
+        self.version = raised(self.version);
         for entry in self.shards.values_mut() {
             let entry = Arc::make_mut(entry);
-            entry.epoch = Epoch(entry.epoch.0.saturating_add(by));
+            entry.epoch = Epoch(raised(entry.epoch.0));
         }
     }
 }

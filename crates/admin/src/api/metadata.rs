@@ -164,6 +164,12 @@ fn again(action: &str) -> &'static str {
         "namespace.delete" => {
             "look at the namespace before you send it again: one that was made anew with this name would be deleted"
         }
+        "namespace.create" => {
+            "look at the namespace before you send it again: if it is there, it may be the one that you asked for"
+        }
+        "purge.start" => {
+            "look at the purges before you send it again: one that has ended since would also take what was stored meanwhile"
+        }
         _ => "send it again: it is safe",
     }
 }

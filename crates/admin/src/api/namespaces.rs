@@ -290,7 +290,8 @@ async fn check_empty(api: &AdminApi, record: &NamespaceRecord) -> ApiResult<()> 
     ))
 }
 
-fn tagged(record: &NamespaceRecord, usage: Option<Usage>) -> Response {
+/// A namespace with its version as entity tag.
+pub(super) fn tagged(record: &NamespaceRecord, usage: Option<Usage>) -> Response {
     let document: Namespace = convert::namespace(record, usage);
     let mut response = Json(document).into_response();
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", record.version)) {

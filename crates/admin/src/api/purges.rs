@@ -2,9 +2,11 @@
 
 use axum::{Json, extract::State as Shared, response::IntoResponse};
 use headwater_meta::{Command, Outcome};
-use headwater_types::api::{NewPurge, Page, Purge};
+use headwater_types::api::{Namespace, NewPurge, Page, Purge};
 use http::{StatusCode, header};
+use serde::Deserialize;
 use std::{ops::Bound, sync::Arc};
+use utoipa::IntoParams;
 
 use super::{
     AdminApi,
@@ -13,9 +15,19 @@ use super::{
     error::{ApiError, ApiResult},
     input::{Body, NoQuery, Params, Segments, decode},
     metadata::{self, Change, unexpected},
+    namespaces::tagged,
     objects::checked_prefix,
     paging::{self, Paging, StaleQuery},
 };
+
+/// Which block to lift.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct BlockedQuery {
+    /// As `blocked` of the namespace shows it.
+    prefix: String,
+}
 
 /// Begins to remove everything below a prefix. Objects that are stored from now on may stay.
 #[utoipa::path(post, path = "/v1/namespaces/{ns}/purge", tag = "purges", operation_id = "start_purge",
@@ -45,6 +57,37 @@ pub async fn start(
     let Outcome::Purge(record) = applied.outcome else { return Err(unexpected(&applied.outcome)) };
     let location = [(header::LOCATION, format!("/v1/purges/{}", record.id))];
     Ok((StatusCode::ACCEPTED, location, Json(convert::purge(&record))).into_response())
+}
+
+/// Takes names below a prefix again that was purged to be blocked.
+#[utoipa::path(delete, path = "/v1/namespaces/{ns}/blocked", tag = "purges", operation_id = "unblock",
+    params(("ns" = String, Path, description = "The namespace's name"), BlockedQuery),
+    responses((status = 200, description = "The namespace as it is now", body = Namespace)))]
+pub async fn unblock(
+    Shared(api): Shared<Arc<AdminApi>>,
+    caller: Caller,
+    Segments(name): Segments<String>,
+    Params(BlockedQuery { prefix }): Params<BlockedQuery>,
+) -> ApiResult {
+    let state = api.read(false).await?;
+    let record = metadata::namespace(&state, &name)?;
+    if !record.blocked.contains(&prefix) {
+        let blocked = record.blocked.join(", ");
+        let blocked = if blocked.is_empty() { "nothing is" } else { &blocked };
+        return Err(ApiError::absent(format_args!(
+            "blocked prefix {prefix:?} in {name}; blocked: {blocked}"
+        )));
+    }
+    let change = Change {
+        action: "namespace.unblock",
+        target: format!("{name}/{prefix}"),
+        before: convert::audited(&record.blocked),
+        after: None,
+    };
+    let command = Command::Unblock { namespace: record.id, prefix };
+    let applied = api.change(&caller, change, command).await?;
+    let state = api.shown(applied.version).await?;
+    Ok(tagged(metadata::namespace(&state, &name)?, None))
 }
 
 /// Lists purges in the order of their ids, which is that of their beginning. Those of deleted namespaces are among them.

@@ -2,14 +2,17 @@
 
 use axum::{
     Json, Router,
-    middleware::from_fn_with_state,
+    extract::Request,
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::{IntoResponse, Response},
     routing::{MethodRouter, delete, get, patch, post, put},
 };
+use http::header;
 use std::sync::Arc;
 
 use super::{
-    AdminApi, audit_entries, auth, channels, cluster, input, keys, meta_members, namespaces, nodes, objects,
-    purges, shards, signing_keys,
+    AdminApi, audit_entries, auth, channels, cluster, error::ApiError, input, keys, meta_members, namespaces,
+    nodes, objects, purges, shards, signing_keys,
 };
 
 /// Where the OpenAPI document is; the one route that needs no token.
@@ -36,6 +39,7 @@ pub fn table() -> Vec<Route> {
         ("post", "/v1/namespaces/{ns}/signing-keys", post(signing_keys::create)),
         ("delete", "/v1/namespaces/{ns}/signing-keys/{id}", delete(signing_keys::revoke)),
         ("post", "/v1/namespaces/{ns}/purge", post(purges::start)),
+        ("delete", "/v1/namespaces/{ns}/blocked", delete(purges::unblock)),
         ("get", "/v1/namespaces/{ns}/objects", get(objects::list)),
         ("get", "/v1/namespaces/{ns}/channels", get(channels::list)),
         ("get", "/v1/keys", get(keys::list_admin)),
@@ -60,6 +64,18 @@ pub fn table() -> Vec<Route> {
     ]
 }
 
+/// A condition that is not looked at must not seem to hold (RFC 9110 section 13.1.1): only namespaces have versions.
+async fn refuse_a_condition_that_would_not_count(request: Request, next: Next) -> Response {
+    let of_namespace =
+        request.uri().path().strip_prefix("/v1/namespaces/").is_some_and(|rest| !rest.contains('/'));
+    let is_asked = request.headers().get(header::IF_MATCH).is_some_and(|tags| tags != "*");
+    if is_asked && !request.method().is_safe() && !of_namespace {
+        return ApiError::invalid("If-Match", "counts for changes of a namespace only; leave it out")
+            .into_response();
+    }
+    next.run(request).await
+}
+
 /// The router of the admin API.
 pub fn router(api: AdminApi) -> Router {
     let api = Arc::new(api);
@@ -67,6 +83,7 @@ pub fn router(api: AdminApi) -> Router {
         table().into_iter().fold(Router::new(), |router, (_, path, handler)| router.route(path, handler));
     routes
         .layer(input::body_limit())
+        .route_layer(from_fn(refuse_a_condition_that_would_not_count))
         .route_layer(from_fn_with_state(api.clone(), auth::guard))
         .with_state(api)
         .route(DOCUMENT, get(|| async { Json(crate::openapi::document()) }))

@@ -25,10 +25,12 @@ are refused; the `detail` of the answer names what was wrong and what is allowed
 **Reads** are as of now, confirmed by a quorum of the metadata voters. Without a quorum they answer 503
 `metadata_unavailable`, while the data plane goes on; with `stale=true` they answer from this process's copy. **Changes**
 answer 503 `outcome_unknown` where they may or may not have been made; `detail` says whether to look first. Sending them
-again is safe but for two: a `POST` that makes a key makes a second one, and a `DELETE` of a namespace deletes one that was
-made anew with its name, unless `If-Match` is sent. A change goes on when the client that asked for it goes away.
+again is safe but for three: a `POST` that makes a key makes a second one, one that begins a purge also takes what was stored
+since if the first one has ended, and a `DELETE` of a namespace deletes one that was made anew with its name, unless
+`If-Match` is sent. A change goes on when the client that asked for it goes away.
 
-**Versions.** A namespace has an `ETag`; `If-Match` makes a change depend on it (412 if it has changed since).
+**Versions.** A namespace has an `ETag`; `If-Match` makes a change depend on it (412 if it has changed since). Nothing else
+has one, and a change of it with `If-Match` is refused.
 
 **Pages.** Listings have `items` and a `cursor`; send it as `cursor` for the next page, until it is null.
 

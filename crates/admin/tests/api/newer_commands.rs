@@ -1,10 +1,12 @@
 //! Deletion, signing keys, purges, node states and fences, down to the state machine.
 
+use axum::body::Body;
 use headwater_meta::{Command, MetaStore, NodeRecord, NodeState};
 use headwater_types::{Incarnation, NodeId, ZoneName};
+use http::{Request, header};
 use serde_json::{Value, json};
 
-use crate::support::{Bench, LIMIT};
+use crate::support::{BOOTSTRAP, Bench, LIMIT};
 
 #[tokio::test]
 async fn a_namespace_is_deleted_with_its_keys() {
@@ -74,6 +76,23 @@ async fn a_purge_is_begun_and_shown() {
     assert_eq!(bench.get(&location).await.is(200)["namespace"], "live");
     assert_eq!(bench.get("/v1/purges").await.is(200)["items"].as_array().unwrap().len(), 1);
     assert_eq!(bench.get("/v1/namespaces/live").await.is(200)["blocked"], json!(["a/"]));
+    let blocked = "/v1/namespaces/live/blocked";
+    let unblock = format!("{blocked}?prefix=a/");
+    let conditional = Request::builder()
+        .method("DELETE")
+        .uri(&unblock)
+        .header(header::AUTHORIZATION, format!("Bearer {BOOTSTRAP}"))
+        .header(header::IF_MATCH, "\"1\"");
+    let detail = bench.raw(conditional, Body::empty()).await.problem(400, "invalid_value");
+    assert!(detail.contains("If-Match"), "{detail}");
+    let detail = bench.delete(&format!("{blocked}?prefix=a")).await.problem(404, "not_found");
+    assert!(detail.contains("blocked: a/"), "{detail}");
+    bench.delete(blocked).await.problem(400, "invalid_value");
+    assert_eq!(bench.delete(&format!("{blocked}?prefix=a/")).await.is(200)["blocked"], json!([]));
+    bench.delete(&format!("{blocked}?prefix=a/")).await.problem(404, "not_found");
+    bench.delete("/v1/namespaces/no/blocked?prefix=a/").await.problem(404, "not_found");
+    let audited = bench.audit.last(1).remove(0);
+    assert_eq!((audited.action.as_str(), audited.target.as_str()), ("namespace.unblock", "live/a/"));
     bench.stop().await;
 }
 

@@ -1,6 +1,6 @@
 //! Objects as the admin plane sees them: listings, live playlists, purges; and the audit log.
 
-use headwater_types::api::{AuditEntry, Channel, NewPurge, ObjectInfo, Purge};
+use headwater_types::api::{AuditEntry, Channel, Namespace, NewPurge, ObjectInfo, Purge};
 use reqwest::Method;
 
 use super::{Admin, Paged};
@@ -20,6 +20,12 @@ impl Admin {
     /// Begins to remove what lies below a prefix; [`Self::purge`] says how far it is.
     pub async fn start_purge(&self, namespace: &str, purge: &NewPurge) -> Result<Purge, Error> {
         self.call(Method::POST, &["namespaces", namespace, "purge"]).json(purge).read().await
+    }
+
+    /// Takes names below a prefix again that was purged to be blocked.
+    pub async fn unblock(&self, namespace: &str, prefix: &str) -> Result<Namespace, Error> {
+        let query = [("prefix", prefix.to_owned())];
+        self.call_with(Method::DELETE, &["namespaces", namespace, "blocked"], &query).read().await
     }
 
     /// A purge.

@@ -164,7 +164,7 @@ impl PresenceBoard {
 
     fn guide(&self, report: &Report, now: Duration) -> Option<Guidance> {
         let Lead { term, state } = self.voter.get()?.lead()?;
-        let shares = self.shares.lock().decide(&state, term, report, now);
+        let shares = self.shares.lock().decide(&state, term, report);
         // A node refuses nothing by quota: the frontends do, before a body is read.
         let over_quota = if report.node.is_some() { Vec::new() } else { self.over_quota(&state, now) };
         Some(Guidance { term, shares, over_quota })

@@ -2,14 +2,10 @@
 //!
 //! Pure: reports go in, shares come out. Soft state, rebuilt from the reports of each term.
 
-use headwater_types::{Member, NamespaceId, NodeId};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use headwater_types::{Member, NamespaceId, NodeId, ZoneName};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    limits::REPORT_EVERY,
     state::State,
     store::{HotShare, Report},
 };
@@ -18,23 +14,22 @@ use crate::{
 const EVEN_PARTS: u128 = 8;
 /// A share that is off by less than one part in so many of the capacity stays as it is.
 const SLACK_PARTS: u64 = 64;
-/// No share is raised before every node had time to tell a new leader what it has.
-const LISTEN_FIRST: Duration = REPORT_EVERY.saturating_mul(4);
 
 /// What the nodes of all zones have been given.
 ///
 /// # To ensure correctness
 /// What the nodes of a zone may keep of a namespace together never comes to more than its capacity by what is decided
 /// here: a share is raised only by what no other node of the zone has, and what a node has counts until the node itself
-/// reports less. What a node has that has not reported counts as an equal part, which is what a process begins with. So
-/// the sum is exceeded only where processes begin: by the difference between the equal part of a node that comes and
-/// what the others have not given up yet, for about two reports.
+/// reports less. Nodes that a new leader has not heard yet may have all that the others had not when they were first
+/// heard. So the sum is exceeded only where processes begin: by the difference between the equal part of a node that comes
+/// and what the others have not given up yet, for about two reports.
 #[derive(Debug, Default)]
 pub(super) struct Shares {
     term: u64,
-    /// When this term's first report came.
-    since: Duration,
+    /// The nodes that were heard in this term.
     nodes: BTreeMap<NodeId, BTreeMap<NamespaceId, Has>>,
+    /// What the nodes of a zone that were not heard may have together.
+    unheard: BTreeMap<(ZoneName, NamespaceId), u64>,
 }
 
 /// What a node has of a namespace.
@@ -48,29 +43,36 @@ struct Has {
 impl Shares {
     /// Takes a node's report in a term of this leader; answers which of its shares are to change. Reports come in their
     /// order, and a report says that no answer to an earlier one will be followed any more.
-    pub fn decide(&mut self, state: &State, term: u64, report: &Report, now: Duration) -> Vec<HotShare> {
+    pub fn decide(&mut self, state: &State, term: u64, report: &Report) -> Vec<HotShare> {
         if self.term != term {
-            *self = Self { term, since: now, nodes: BTreeMap::new() };
+            *self = Self { term, ..Self::default() };
         }
         let Some((member, hot_capacity)) = report.node.map(|node| (node.member, node.hot_capacity_bytes))
         else {
             return Vec::new();
         };
         self.nodes.retain(|id, _| state.nodes.contains_key(id));
+        let is_new = !self.nodes.contains_key(&member.node);
         self.take(member, report);
-        let Some(zone) = state.nodes.get(&member.node).map(|node| &node.zone) else { return Vec::new() };
+        let Some(name) = state.nodes.get(&member.node).map(|node| &node.zone) else { return Vec::new() };
         let zone: Vec<NodeId> =
-            state.nodes.values().filter(|node| node.zone == *zone).map(|node| node.id).collect();
+            state.nodes.values().filter(|node| node.zone == *name).map(|node| node.id).collect();
         let reported: BTreeSet<NamespaceId> =
             zone.iter().filter_map(|id| self.nodes.get(id)).flat_map(|has| has.keys().copied()).collect();
-        let may_raise = now.saturating_sub(self.since) >= LISTEN_FIRST;
         let mut shares = Vec::new();
         for namespace in reported {
             let settings = state.namespaces.get(&namespace).map(|record| &record.settings);
             let Some(capacity) = settings.and_then(|settings| settings.hot_capacity_bytes) else { continue };
-            let split = Split { namespace, capacity, zone: &zone, nodes: &self.nodes };
+            let mut split = Split { namespace, capacity, zone: &zone, nodes: &self.nodes, unheard: 0 };
             let has = split.has(member.node).share;
-            let share = split.next(member.node, hot_capacity, may_raise);
+            let known = self.unheard.get(&(name.clone(), namespace));
+            split.unheard = match known {
+                Some(unheard) if is_new => unheard.saturating_sub(has),
+                Some(unheard) => *unheard,
+                None => capacity.saturating_sub(split.heard()),
+            };
+            self.unheard.insert((name.clone(), namespace), split.unheard);
+            let share = split.next(member.node, hot_capacity);
             if share == has {
                 continue;
             }
@@ -102,6 +104,8 @@ struct Split<'a> {
     capacity: u64,
     zone: &'a [NodeId],
     nodes: &'a BTreeMap<NodeId, BTreeMap<NamespaceId, Has>>,
+    /// What those that were not heard may have.
+    unheard: u64,
 }
 
 impl Split<'_> {
@@ -113,6 +117,12 @@ impl Split<'_> {
     fn has(&self, node: NodeId) -> Has {
         let known = self.nodes.get(&node).and_then(|has| has.get(&self.namespace));
         known.copied().unwrap_or(Has { share: self.equal(), ingest: 0 })
+    }
+
+    /// What the nodes that were heard have together.
+    fn heard(&self) -> u64 {
+        let heard = self.zone.iter().filter(|id| self.nodes.contains_key(id));
+        heard.fold(0, |sum, id| sum.saturating_add(self.has(*id).share))
     }
 
     /// What the node should have by what all took in; what it has where nobody took in anything.
@@ -129,7 +139,7 @@ impl Split<'_> {
     }
 
     /// What the node is to have next.
-    fn next(&self, node: NodeId, hot_capacity: u64, may_raise: bool) -> u64 {
+    fn next(&self, node: NodeId, hot_capacity: u64) -> u64 {
         let has = self.has(node).share;
         let target = self.target(node).min(hot_capacity.max(1));
         if has.abs_diff(target) <= self.capacity / SLACK_PARTS {
@@ -138,10 +148,12 @@ impl Split<'_> {
         if target < has {
             return target;
         }
-        let given: u128 = self.zone.iter().map(|id| u128::from(self.has(*id).share)).sum();
-        let free = u128::from(self.capacity).saturating_sub(given);
-        let raise = (target - has).min(u64::try_from(free).unwrap_or(u64::MAX));
-        if may_raise && raise > self.capacity / SLACK_PARTS { has + raise } else { has }
+        let unheard = self.zone.iter().filter(|id| !self.nodes.contains_key(id)).count() as u64;
+        // Those that begin meanwhile begin with an equal part each.
+        let unheard = if unheard == 0 { 0 } else { self.unheard.max(self.equal().saturating_mul(unheard)) };
+        let free = self.capacity.saturating_sub(self.heard()).saturating_sub(unheard);
+        let raise = (target - has).min(free);
+        if raise > self.capacity / SLACK_PARTS { has + raise } else { has }
     }
 }
 
@@ -158,7 +170,6 @@ mod tests {
 
     const NAMESPACE: NamespaceId = NamespaceId(7);
     const CAPACITY: u64 = 6_400_000;
-    const LATER: Duration = Duration::from_secs(60);
 
     fn state(nodes: u64) -> State {
         let mut state = State::default();
@@ -208,21 +219,20 @@ mod tests {
     struct Zone {
         state: State,
         shares: Shares,
+        term: u64,
         has: Vec<u64>,
     }
 
     impl Zone {
         fn new(nodes: u64) -> Self {
-            let mut shares = Shares::default();
-            let state = state(nodes);
-            shares.decide(&state, 1, &Report::default(), Duration::ZERO);
-            Self { state, shares, has: vec![CAPACITY / nodes; nodes as usize] }
+            let (state, shares) = (state(nodes), Shares::default());
+            Self { state, shares, term: 1, has: vec![CAPACITY / nodes; nodes as usize] }
         }
 
         /// Node `at` reports and hears the answer, or not.
         fn report(&mut self, at: usize, ingest: u64, heard: bool) {
             let report = report(at as u64 + 1, self.has[at], ingest);
-            for share in self.shares.decide(&self.state, 1, &report, LATER) {
+            for share in self.shares.decide(&self.state, self.term, &report) {
                 assert_eq!((share.namespace, share.capacity_bytes), (NAMESPACE, CAPACITY));
                 if heard {
                     self.has[at] = share.share_bytes;
@@ -272,16 +282,24 @@ mod tests {
     }
 
     #[test]
-    fn a_new_leader_listens_before_it_raises_and_knows_nothing_of_the_one_before() {
-        let (state, mut shares) = (state(2), Shares::default());
-        let raised = |shares: &mut Shares, term, at| {
-            shares.decide(&state, term, &report(2, CAPACITY / 16, 0), at);
-            shares.decide(&state, term, &report(1, CAPACITY / 2, 9), at).len()
-        };
-        assert_eq!(raised(&mut shares, 1, Duration::ZERO), 0);
-        assert_eq!(raised(&mut shares, 1, LISTEN_FIRST - Duration::from_millis(1)), 0);
-        assert_eq!(raised(&mut shares, 1, LISTEN_FIRST), 1);
-        assert_eq!(raised(&mut shares, 2, LISTEN_FIRST), 0);
+    fn a_new_leader_gives_nothing_that_a_node_may_have_which_it_has_not_heard() {
+        let mut zone = Zone::new(4);
+        for _ in 0..3 {
+            (0..4).for_each(|at| zone.report(at, if at == 2 { 1_000 } else { 0 }, true));
+        }
+        let even = CAPACITY / 8 / 4;
+        assert_eq!(zone.has, [even, even, CAPACITY - 3 * even, even]);
+        // Node 3 has nearly all of it, and says nothing any more.
+        zone.term = 2;
+        for _ in 0..10 {
+            [0, 1, 3].into_iter().for_each(|at| zone.report(at, if at == 0 { 1_000 } else { 0 }, true));
+        }
+        assert_eq!(zone.has, [even, even, CAPACITY - 3 * even, even]);
+        // It is heard again: what it gives up goes to the others.
+        for _ in 0..3 {
+            (0..4).for_each(|at| zone.report(at, if at == 0 { 1_000 } else { 0 }, true));
+        }
+        assert_eq!(zone.has, [CAPACITY - 3 * even, even, even, even]);
     }
 
     #[test]
@@ -290,19 +308,20 @@ mod tests {
         let mut unlimited = NamespaceRecord::clone(&state.namespaces[&NAMESPACE]);
         unlimited.settings.hot_capacity_bytes = None;
         state.namespaces.insert(NAMESPACE, Arc::new(unlimited));
-        assert_eq!(shares.decide(&state, 1, &report(1, 5, 9), LATER), []);
-        assert_eq!(shares.decide(&state, 1, &report(9, 5, 9), LATER), [], "a node that is not registered");
-        assert_eq!(shares.decide(&state, 1, &Report::default(), LATER), [], "a frontend");
+        assert_eq!(shares.decide(&state, 1, &report(1, 5, 9)), []);
+        assert_eq!(shares.decide(&state, 1, &report(9, 5, 9)), [], "a node that is not registered");
+        assert_eq!(shares.decide(&state, 1, &Report::default()), [], "a frontend");
     }
 
     proptest! {
         #[test]
         fn together_the_nodes_never_have_more_than_the_capacity(
             nodes in 1_u64..5,
-            steps in prop::collection::vec((0_usize..4, 0_u64..1_000, any::<bool>()), 0..200),
+            steps in prop::collection::vec((0_usize..4, 0_u64..1_000, any::<bool>(), 0_u8..10), 0..200),
         ) {
             let mut zone = Zone::new(nodes);
-            for (at, ingest, heard) in steps {
+            for (at, ingest, heard, luck) in steps {
+                zone.term += u64::from(luck == 0);
                 zone.report(at % nodes as usize, ingest, heard);
                 prop_assert!(zone.sum() <= CAPACITY, "{:?}", zone.has);
             }

@@ -16,6 +16,7 @@ use super::{
     types::LogCommand,
 };
 use crate::{
+    command::{Envelope, Outcome},
     limits::PROPOSALS_MAX,
     presence::{Lead, Led},
     state::State,
@@ -106,7 +107,13 @@ impl RaftMeta {
             )));
         }
         match request {
-            Forwarded::Propose(command) => self.write(command, limit).await.map(ForwardedAnswer::Applied),
+            // What this voter does not know it would refuse where a newer one applies it: it may not be in the log.
+            Forwarded::Propose(command) => match Envelope::decode(&command.to_bytes()) {
+                Ok(_) => self.write(command, limit).await.map(ForwardedAnswer::Applied),
+                Err(refusal) => {
+                    Ok(ForwardedAnswer::Applied(Applied { version: 0, outcome: Outcome::from(refusal) }))
+                }
+            },
             Forwarded::Read => self.confirm(limit).await.map(ForwardedAnswer::Version),
             Forwarded::Change(change) => self.change(change, limit).await.map(ForwardedAnswer::Membership),
         }

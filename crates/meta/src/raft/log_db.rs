@@ -1,8 +1,11 @@
 //! The redb file under the log: opening, transactions, and an end that releases its lock.
 
 use parking_lot::RwLock;
-use redb::{Database, Durability, ReadTransaction, ReadableDatabase, TableDefinition, WriteTransaction};
-use std::{path::Path, sync::Arc};
+use redb::{
+    Database, DatabaseError, Durability, ReadTransaction, ReadableDatabase, StorageError, TableDefinition,
+    WriteTransaction,
+};
+use std::{fs::File, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc};
 
 use super::document::DocumentError;
 
@@ -72,6 +75,9 @@ pub(super) struct LogDb(RwLock<Option<Database>>);
 impl LogDb {
     /// Opens or makes the file. Its lock keeps other processes out.
     pub(super) fn open(path: &Path) -> Result<Arc<Self>, LogError> {
+        // It holds the secrets of signing keys.
+        let made = File::options().append(true).create(true).mode(0o600).open(path);
+        drop(made.map_err(|e| DatabaseError::Storage(StorageError::Io(e)))?);
         let db = Arc::new(Self(RwLock::new(Some(Database::create(path)?))));
         db.write(Durability::Immediate, |txn| {
             txn.open_table(LOG)?;

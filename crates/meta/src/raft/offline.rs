@@ -2,8 +2,10 @@
 //!
 //! # To ensure correctness
 //! A founded group goes on where no earlier one can have been: its versions, the epochs of all shards and its Raft term
-//! begin [`RAISE`] above the state that it is founded from. So no configuration, watch or vote of an earlier group is
-//! newer, unless that group got [`RAISE`] steps further than the state that was saved of it. Frontends and nodes that
+//! begin [`RAISE`] above the state that it is founded from, and at the milliseconds since 1970 at least. So no
+//! configuration, watch or vote of an earlier group is newer, one that was founded from the same state included, unless
+//! that group got [`RAISE`] steps further than the state that was saved of it and made one a millisecond since it was
+//! founded, or was founded by a clock that was ahead. Frontends and nodes that
 //! followed the earlier group take the new one's state as a snapshot of a higher version.
 //!
 //! Voters of the earlier group must never run again: they do not know that they were replaced.
@@ -20,7 +22,8 @@ pub use fence::{Fenced, fence};
 pub use found::{found, replace};
 pub use read::{Offline, read};
 
-/// By how much versions, epochs and the term of a founded group are above those of the state that it is founded from.
+/// By how much versions, epochs and the term of a founded group are at least above those of the state that it is founded
+/// from.
 pub const RAISE: u64 = 1 << 20;
 
 use std::{path::Path, sync::Arc};

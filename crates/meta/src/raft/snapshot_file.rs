@@ -9,6 +9,7 @@ use std::{
     collections::BTreeSet,
     fs::{self, File},
     io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 use tokio::sync::watch;
@@ -100,7 +101,9 @@ impl SnapshotFile {
             return Ok(());
         }
         let temporary = self.dir.join(TEMPORARY);
-        let mut file = File::create(&temporary)?;
+        // It holds the secrets of signing keys.
+        let mut file =
+            File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         file.write_all(&document)?;
         file.sync_all()?;
         fs::rename(&temporary, self.dir.join(FILE))?;

@@ -90,6 +90,7 @@ impl State {
             Command::StartPurge { namespace, prefix, block } => {
                 self.start_purge(stamp, namespace, prefix, block)
             }
+            Command::Unblock { namespace, prefix } => self.unblock(stamp, namespace, &prefix),
             Command::PurgeProgress { id, shards_done, removed } => {
                 self.purge_progress(stamp, id, shards_done, removed)
             }

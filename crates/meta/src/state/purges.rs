@@ -41,6 +41,20 @@ impl State {
         Ok(Outcome::Purge(Box::new(purge)))
     }
 
+    /// Ends the refusal of a prefix.
+    pub(super) fn unblock(
+        &mut self,
+        stamp: Stamp,
+        namespace: NamespaceId,
+        prefix: &str,
+    ) -> Result<Outcome, Refusal> {
+        let record = self.namespaces.get(&namespace).ok_or_else(|| no_namespace(namespace))?;
+        if record.blocked.iter().any(|blocked| blocked == prefix) {
+            self.change_namespace(stamp, namespace, |record| record.blocked.retain(|b| b != prefix));
+        }
+        Ok(Outcome::Done)
+    }
+
     /// Moves a purge forward; it ends when all shards are done. What is behind the record in either count, or comes
     /// after the end, changes nothing.
     pub(super) fn purge_progress(

@@ -42,3 +42,28 @@ impl Ring {
         (skip < self.entries.len()).then(|| self.entries.iter().skip(skip).take(max).cloned().collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_and_bytes_at_their_limits_and_one_past() {
+        let mut ring = Ring::default();
+        let tiny = Bytes::from_static(b"x");
+        (1..=WATCH_ENTRIES_KEPT as u64).for_each(|version| ring.push(version, tiny.clone()));
+        assert_eq!(ring.after(0, usize::MAX).unwrap().len(), WATCH_ENTRIES_KEPT);
+        ring.push(WATCH_ENTRIES_KEPT as u64 + 1, tiny);
+        assert!(ring.after(0, 1).is_none(), "the oldest went");
+        assert_eq!(ring.after(1, usize::MAX).unwrap().len(), WATCH_ENTRIES_KEPT);
+
+        ring.clear();
+        let half = Bytes::from(vec![0; WATCH_BYTES_KEPT / 2]);
+        ring.push(7, half.clone());
+        ring.push(8, half);
+        assert_eq!(ring.after(6, usize::MAX).unwrap().len(), 2);
+        ring.push(9, Bytes::from_static(b"x"));
+        assert!(ring.after(6, 1).is_none(), "one byte too many");
+        assert_eq!(ring.after(7, usize::MAX).unwrap().len(), 2);
+    }
+}

@@ -66,6 +66,14 @@ enum NsCommand {
         #[command(flatten)]
         settings: Box<SettingsArgs>,
     },
+    /// Take names below a prefix again that was removed with `object rm --block`.
+    #[command(after_help = "Example:\n  headwater ns unblock live-origin channel1/")]
+    Unblock {
+        /// The namespace.
+        name: String,
+        /// As `ns show` shows it among the blocked prefixes.
+        prefix: String,
+    },
     /// Delete a namespace.
     #[command(after_help = DELETE_HELP)]
     Delete {
@@ -128,6 +136,7 @@ async fn work(command: NsCommand, admin: &Admin, out: &Out) -> Result<()> {
             };
             out.show(&admin.update_namespace(&name, Some(version), &patch).await?, human)
         }
+        NsCommand::Unblock { name, prefix } => out.show(&admin.unblock(&name, &prefix).await?, human),
         NsCommand::Delete { name, force, if_version, yes, wait } => {
             if force && !yes {
                 super::shell::confirm(&format!("Delete {name} and every object in it?"), &name)?;

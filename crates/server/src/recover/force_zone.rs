@@ -76,7 +76,8 @@ struct Forced {
 pub async fn force_zone(args: ForceZoneArgs, json: bool) -> Result<()> {
     let dir = args.data_dir.clone();
     let left = blocking(move || offline::read(&dir)).await??;
-    let plan = plan(left, &args.zone, system().0.unix_millis())?;
+    let now = system().0.unix_millis();
+    let plan = plan(left, &args.zone, now)?;
     eprintln!("{}", warning(&plan));
     let sure = match &args.yes_i_know {
         Some(typed) => typed == args.zone.as_str(),
@@ -87,7 +88,7 @@ pub async fn force_zone(args: ForceZoneArgs, json: bool) -> Result<()> {
     }
     let Plan { state, zone, fenced, shards, others, .. } = plan;
     let (dir, id, address) = (args.data_dir, args.id, args.address.clone());
-    let (version, before) = blocking(move || offline::replace(&dir, id, &address, state)).await??;
+    let (version, before) = blocking(move || offline::replace(&dir, id, &address, state, now)).await??;
     let shards_unavailable = shards.stuck.iter().map(|shard| shard.get()).collect();
     let forced = Forced {
         zone,

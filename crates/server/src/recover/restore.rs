@@ -11,7 +11,7 @@ use std::{path::PathBuf, time::Duration};
 use tokio::time::timeout;
 
 use super::{blocking, date, print};
-use crate::cli::OutputArgs;
+use crate::{cli::OutputArgs, roles::system};
 
 /// For reading the backup, retries and damaged ones included.
 const READ_LIMIT: Duration = Duration::from_secs(300);
@@ -58,7 +58,8 @@ pub async fn restore(args: RestoreArgs) -> Result<()> {
     let loaded = loaded.with_context(|| format!("{target} did not answer within {READ_LIMIT:?}"))??;
     let (dir, id, address) = (args.data_dir.clone(), args.id, args.address.clone());
     let state = loaded.sealed.state;
-    let version = blocking(move || offline::found(&dir, id, &address, state)).await??;
+    let version =
+        blocking(move || offline::found(&dir, id, &address, state, system().0.unix_millis())).await??;
     let restored =
         Restored { backup: loaded.info, damaged: loaded.damaged, data_dir: args.data_dir, id, version };
     print(args.output.json, &restored, || text(&restored, &args.address))

@@ -1,5 +1,6 @@
 //! Founding a new group of one voter from a state.
 
+use headwater_types::UnixMillis;
 use openraft::{CommittedLeaderId, Membership};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,18 +27,18 @@ const FOUNDING: &str = "founding";
 const LOST_AND_FOUND: &str = "lost+found";
 
 /// Makes the data directory of voter `id`, reached at `address`, the only one of a new group whose state is `state` with
-/// its version and every epoch raised by [`RAISE`]. The directory must be empty or not there. Answers the version that
+/// its version and every epoch raised by [`RAISE`], and to the time `now`. The directory must be empty or not there. Answers the version that
 /// the group begins at. Start a voter of that id on it, and add others; it needs no bootstrap. Blocks on the disk.
 ///
 /// A crash leaves a directory that no voter starts on: empty it and found again.
-pub fn found(dir: &Path, id: u64, address: &str, state: State) -> Result<u64, OfflineError> {
+pub fn found(dir: &Path, id: u64, address: &str, state: State, now: UnixMillis) -> Result<u64, OfflineError> {
     fs::create_dir_all(dir).map_err(OfflineError::at(dir))?;
     for entry in fs::read_dir(dir).map_err(OfflineError::at(dir))? {
         if entry.map_err(OfflineError::at(dir))?.file_name() != LOST_AND_FOUND {
             return Err(OfflineError::NotEmpty(dir.to_owned()));
         }
     }
-    let version = prepare(dir, id, address, state)?;
+    let version = prepare(dir, id, address, state, now)?;
     install(dir)?;
     Ok(version)
 }
@@ -47,7 +48,13 @@ pub fn found(dir: &Path, id: u64, address: &str, state: State) -> Result<u64, Of
 /// the group. Blocks on the disk.
 ///
 /// A crash leaves a directory that no voter starts on; what was there is in `before-<version>` then.
-pub fn replace(dir: &Path, id: u64, address: &str, state: State) -> Result<(u64, PathBuf), OfflineError> {
+pub fn replace(
+    dir: &Path,
+    id: u64,
+    address: &str,
+    state: State,
+    now: UnixMillis,
+) -> Result<(u64, PathBuf), OfflineError> {
     let known = read(dir)?;
     let used: BTreeSet<u64> = known.members.iter().map(|member| member.id).chain(known.voter).collect();
     if used.contains(&id) {
@@ -55,7 +62,7 @@ pub fn replace(dir: &Path, id: u64, address: &str, state: State) -> Result<(u64,
     }
     // Held to the end: no voter may start in between.
     let held = open_log(dir)?;
-    let version = prepare(dir, id, address, state)?;
+    let version = prepare(dir, id, address, state, now)?;
     let aside = keep_aside(dir, version)?;
     install(dir)?;
     held.close();
@@ -63,9 +70,15 @@ pub fn replace(dir: &Path, id: u64, address: &str, state: State) -> Result<(u64,
 }
 
 /// Writes the new files into a directory of their own.
-fn prepare(dir: &Path, id: u64, address: &str, mut state: State) -> Result<u64, OfflineError> {
+fn prepare(
+    dir: &Path,
+    id: u64,
+    address: &str,
+    mut state: State,
+    now: UnixMillis,
+) -> Result<u64, OfflineError> {
     check_voter(id, address)?;
-    state.raise_epochs(RAISE);
+    state.raise_epochs(RAISE, now);
     let version = state.version;
     // The term is above every earlier one too, as long as fewer elections than that failed: those that succeed write an
     // entry each. A voter that votes in it takes part in elections of later terms only.

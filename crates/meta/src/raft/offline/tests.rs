@@ -1,7 +1,7 @@
 //! Tests of stopped directories: what is read from them, and groups that are founded.
 
 use headwater_types::{Epoch, SeededRng, ShardId, SystemClock, UnixMillis, ZoneName};
-use std::{path::Path, sync::Arc};
+use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 use tokio::time::timeout;
 
 use super::{OfflineError, RAISE, fence, found, read, replace};
@@ -20,6 +20,20 @@ use crate::{
 };
 
 const ADDRESS: &str = "meta-9.example:9000";
+/// A time that raises nothing.
+const EPOCH: UnixMillis = UnixMillis(0);
+
+#[tokio::test]
+async fn what_a_voter_writes_is_for_its_owner_only() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path()).await.shutdown().await;
+    let made = dir.path().join("made");
+    found(&made, 9, ADDRESS, State::default(), EPOCH).unwrap();
+    for path in [dir.path().join("raft.redb"), made.join("raft.redb"), made.join("snapshot.json")] {
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", path.display());
+    }
+}
 
 async fn voter(dir: &Path, id: u64) -> Arc<RaftMeta> {
     start(RaftMetaConfig::new(id, dir)).await
@@ -117,8 +131,8 @@ async fn a_group_is_founded_grows_restarts_and_followers_of_the_old_one_go_on() 
 
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("made/by/it");
-    assert_eq!(found(&path, 9, ADDRESS, saved.clone()).unwrap(), saved.version + RAISE);
-    assert!(matches!(found(&path, 9, ADDRESS, saved.clone()), Err(OfflineError::NotEmpty(_))));
+    assert_eq!(found(&path, 9, ADDRESS, saved.clone(), EPOCH).unwrap(), saved.version + RAISE);
+    assert!(matches!(found(&path, 9, ADDRESS, saved.clone(), EPOCH), Err(OfflineError::NotEmpty(_))));
     let meta = voter(&path, 9).await;
     source.to(meta.clone());
     let state = confirmed(&meta).await;
@@ -145,9 +159,18 @@ async fn a_group_is_founded_grows_restarts_and_followers_of_the_old_one_go_on() 
     assert_eq!(before.voter, Some(9));
     meta.shutdown().await;
 
+    // Two groups that are restored from one backup, one after the other, have nothing in common.
+    let times = [1_800_000_000_000, 1_800_000_000_001].map(UnixMillis);
+    for (n, time) in times.into_iter().enumerate() {
+        let path = dir.path().join(format!("restored-{n}"));
+        assert_eq!(found(&path, 9, ADDRESS, saved.clone(), time).unwrap(), time.0);
+        let restored = read(&path).unwrap().state;
+        assert!(restored.shards.values().all(|entry| entry.epoch == Epoch(time.0)));
+    }
+
     // A group that was founded can be restored again.
     let again = dir.path().join("again");
-    let version = found(&again, 10, ADDRESS, before.state.clone()).unwrap();
+    let version = found(&again, 10, ADDRESS, before.state.clone(), EPOCH).unwrap();
     assert_eq!(version, before.state.version + RAISE);
     let meta = voter(&again, 10).await;
     assert_eq!(confirmed(&meta).await.keys, saved.keys);
@@ -159,19 +182,19 @@ async fn a_directory_is_replaced_and_what_was_there_is_kept_aside() {
     let dir = tempfile::tempdir().unwrap();
     let old = filled(dir.path()).await;
     let saved = confirmed(&old).await;
-    assert!(matches!(replace(dir.path(), 7, ADDRESS, saved.clone()), Err(OfflineError::InUse(_))));
+    assert!(matches!(replace(dir.path(), 7, ADDRESS, saved.clone(), EPOCH), Err(OfflineError::InUse(_))));
     old.shutdown().await;
-    let used = replace(dir.path(), 1, ADDRESS, saved.clone());
+    let used = replace(dir.path(), 1, ADDRESS, saved.clone(), EPOCH);
     assert!(matches!(used, Err(OfflineError::UsedId { id: 1, .. })), "{used:?}");
     for (id, address) in [(0, ADDRESS), (7, "meta-9.example"), (7, "meta-9.example:0"), (7, ":9000")] {
-        let refused = replace(dir.path(), id, address, saved.clone());
+        let refused = replace(dir.path(), id, address, saved.clone(), EPOCH);
         assert!(matches!(refused, Err(OfflineError::Voter(_))), "{id} {address}: {refused:?}");
     }
 
     let mut state = saved.clone();
     let fenced = fence(&mut state, &ZoneName::parse("b").unwrap(), UnixMillis(5));
     assert_eq!((fenced.moved, fenced.stuck.len()), (saved.shards.len(), 0));
-    let (version, aside) = replace(dir.path(), 7, ADDRESS, state).unwrap();
+    let (version, aside) = replace(dir.path(), 7, ADDRESS, state, EPOCH).unwrap();
     let kept = read(&aside).unwrap();
     assert_eq!((kept.voter, kept.state), (Some(1), saved.clone()));
     assert!(!dir.path().join("founding").exists());
@@ -193,7 +216,7 @@ async fn a_directory_is_replaced_and_what_was_there_is_kept_aside() {
 async fn a_founding_that_was_cut_short_starts_no_voter() {
     let dir = tempfile::tempdir().unwrap();
     let state = State { version: 3, ..State::default() };
-    found(dir.path(), 9, ADDRESS, state).unwrap();
+    found(dir.path(), 9, ADDRESS, state, EPOCH).unwrap();
     // The log took its place first; the snapshot did not come.
     std::fs::remove_file(dir.path().join("snapshot.json")).unwrap();
     let config = RaftMetaConfig { bootstrap: true, ..RaftMetaConfig::new(9, dir.path()) };

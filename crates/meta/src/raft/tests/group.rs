@@ -179,9 +179,14 @@ impl Group {
         self.voters[&leader].membership().await.unwrap()
     }
 
-    /// Makes a namespace through a voter.
+    /// Makes a namespace through a voter. What a change of leaders left open is asked again, and is there then.
     pub(super) async fn make(&self, through: u64, name: &str) -> u64 {
-        self.voters[&through].propose(create_namespace(name), LIMIT).await.unwrap().version
+        loop {
+            match self.voters[&through].propose(create_namespace(name), LIMIT).await {
+                Err(MetaError::Unknown(_)) => {}
+                made => return made.unwrap().version,
+            }
+        }
     }
 
     /// Waits until a voter has applied `version`, and answers its namespaces' names.

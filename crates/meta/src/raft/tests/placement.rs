@@ -28,7 +28,7 @@ async fn two_nodes_lead_to_a_map_and_a_restart_to_no_other() {
     let meta = single(dir.path()).await;
     register(&meta, node(1, 1, "a")).await;
     register(&meta, node(2, 1, "b")).await;
-    let state = map(meta.clone(), Duration::from_secs(2)).await;
+    let state = map(meta.clone(), LIMIT).await;
     assert_eq!(state.shards.len(), usize::from(SHARD_COUNT));
     // Another map would begin at epoch 1 again, and with the node that is new.
     register(&meta, node(1, 2, "a")).await;
@@ -65,7 +65,7 @@ async fn nodes_that_start_together_all_get_shards() {
     let dir = tempfile::tempdir().unwrap();
     let config = RaftMetaConfig {
         bootstrap: true,
-        placement_settle: Duration::from_secs(1),
+        placement_settle: Duration::from_secs(3),
         ..RaftMetaConfig::new(1, dir.path())
     };
     let meta = start(config).await;

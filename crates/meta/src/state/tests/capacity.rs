@@ -1,6 +1,6 @@
 //! Hot capacities that fit and that do not, and the raised epochs of a restored state.
 
-use headwater_types::{Epoch, NamespaceId};
+use headwater_types::{Epoch, NamespaceId, UnixMillis};
 
 use super::{
     apply,
@@ -87,7 +87,7 @@ fn a_restored_state_is_ahead_of_every_configuration_of_the_old_one() {
     let mut state = cluster(entry(&[1, 2], &[], &[]));
     made(&mut state, "live", NamespaceSettings::default());
     let before = state.clone();
-    state.raise_epochs(1 << 20);
+    state.raise_epochs(1 << 20, UnixMillis(7));
     assert_eq!(state.version, before.version + (1 << 20));
     assert_eq!(state.shards[&shard(0)].epoch, Epoch(5 + (1 << 20)));
     let mut lowered = state.clone();
@@ -98,6 +98,9 @@ fn a_restored_state_is_ahead_of_every_configuration_of_the_old_one() {
         made(&mut state, "vod", NamespaceSettings::default()),
         NamespaceId(before.version + (1 << 20) + 1)
     );
-    state.raise_epochs(u64::MAX);
+    let time = UnixMillis(1_800_000_000_000);
+    state.raise_epochs(1 << 20, time);
+    assert_eq!((state.version, state.shards[&shard(0)].epoch), (time.0, Epoch(time.0)));
+    state.raise_epochs(u64::MAX, time);
     assert_eq!(state.shards[&shard(0)].epoch, Epoch(u64::MAX));
 }

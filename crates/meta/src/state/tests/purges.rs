@@ -106,6 +106,26 @@ fn a_block_stays_and_changes_the_namespaces_version() {
 }
 
 #[test]
+fn a_block_is_lifted_as_it_was_set_and_no_other() {
+    let (mut state, id) = with_namespace();
+    begun(start(&mut state, id, "a/", true));
+    begun(start(&mut state, id, "b/", true));
+    let version = state.namespaces[&id].version;
+    let lift = |state: &mut State, prefix: &str| {
+        apply(state, Command::Unblock { namespace: id, prefix: prefix.to_owned() })
+    };
+    for other in ["a", "a/b", "", "c/"] {
+        assert_eq!(lift(&mut state, other), Outcome::Done);
+        assert_eq!((state.namespaces[&id].blocked.len(), state.namespaces[&id].version), (2, version));
+    }
+    assert_eq!(lift(&mut state, "a/"), Outcome::Done);
+    assert_eq!(state.namespaces[&id].blocked, ["b/"]);
+    assert!(state.namespaces[&id].version > version);
+    let nobody = Command::Unblock { namespace: NamespaceId(99), prefix: "b/".to_owned() };
+    assert_eq!(refused(apply(&mut state, nobody)).0, code::NOT_FOUND);
+}
+
+#[test]
 fn prefixes_at_their_limits_and_one_past() {
     let (mut state, id) = with_namespace();
     begun(start(&mut state, id, &"p".repeat(KEY_BYTES_MAX), false));

@@ -66,6 +66,7 @@ fn later_command() -> impl Strategy<Value = Command> {
             prefix,
             block
         }),
+        (namespace(), "[a-b]?/?").prop_map(|(namespace, prefix)| Command::Unblock { namespace, prefix }),
         (0..20_u64, 1023..1025_u16, 0..3_u64).prop_map(|(id, shards_done, removed)| Command::PurgeProgress {
             id,
             shards_done,
