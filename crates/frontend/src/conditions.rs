@@ -63,6 +63,7 @@ pub(crate) fn of_put(headers: &HeaderMap) -> Result<Preconditions, Problem> {
             "no entity tag of If-Match can be one of ours",
         ));
     }
+    refuse_if_unmodified_since(headers, "use If-Match")?;
     Ok(Preconditions {
         if_absent: if_none_match.any,
         if_present: if_match.any,
@@ -115,11 +116,29 @@ pub(crate) fn range(headers: &HeaderMap) -> Option<ByteRange> {
 
 /// Whether `If-Modified-Since` says that the reader has what was stored at `stored_at`. Whole seconds, as HTTP has it.
 pub(crate) fn not_modified_since(headers: &HeaderMap, stored_at: UnixMillis) -> bool {
-    let since = || {
-        let date = httpdate::parse_http_date(headers.get(header::IF_MODIFIED_SINCE)?.to_str().ok()?).ok()?;
-        Some(date.duration_since(UNIX_EPOCH).ok()?.as_secs())
-    };
-    since().is_some_and(|since| stored_at.0 / 1000 <= since)
+    date(headers, header::IF_MODIFIED_SINCE).is_some_and(|since| stored_at.0 / 1000 <= since)
+}
+
+/// Whether what was stored at `stored_at` is newer than `If-Unmodified-Since` allows. A date that is none is ignored.
+pub(crate) fn modified_since(headers: &HeaderMap, stored_at: UnixMillis) -> bool {
+    date(headers, header::IF_UNMODIFIED_SINCE).is_some_and(|since| stored_at.0 / 1000 > since)
+}
+
+/// A write may come within the second of another one, which a date cannot tell apart: the client would count on more than
+/// can be checked.
+pub(crate) fn refuse_if_unmodified_since(headers: &HeaderMap, instead: &str) -> Result<(), Problem> {
+    match headers.contains_key(header::IF_UNMODIFIED_SINCE) {
+        false => Ok(()),
+        true => Err(Problem::new(
+            ErrorCode::InvalidHeader,
+            format!("If-Unmodified-Since counts for reads only; {instead}"),
+        )),
+    }
+}
+
+fn date(headers: &HeaderMap, name: HeaderName) -> Option<u64> {
+    let date = httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok()?;
+    Some(date.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }
 
 #[cfg(test)]
@@ -187,5 +206,9 @@ mod tests {
         assert!(not_modified_since(&since, UnixMillis(10_999)));
         assert!(!not_modified_since(&since, UnixMillis(11_000)));
         assert!(!not_modified_since(&one(header::IF_MODIFIED_SINCE, "never"), UnixMillis(0)));
+        let since = one(header::IF_UNMODIFIED_SINCE, "Thu, 01 Jan 1970 00:00:10 GMT");
+        assert!(!modified_since(&since, UnixMillis(10_999)) && modified_since(&since, UnixMillis(11_000)));
+        assert!(!modified_since(&one(header::IF_UNMODIFIED_SINCE, "never"), UnixMillis(u64::MAX)));
+        assert!(of_put(&since).is_err());
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tracing::Instrument;
 
 use crate::{
+    conditions,
     handle::Allowed,
     ingest::upload::Progress,
     problem::Problem,
@@ -36,6 +37,7 @@ pub(crate) async fn delete(
             return Err(Problem::new(ErrorCode::InvalidHeader, detail));
         }
     }
+    conditions::refuse_if_unmodified_since(&request.parts.headers, "nothing was deleted")?;
     body.discard(IGNORED_BYTES_MAX, IGNORED_TIME).await;
     let settings = request.policy.settings();
     if !settings.ignore_deletes {

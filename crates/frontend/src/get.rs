@@ -101,7 +101,7 @@ pub(crate) async fn get(request: Allowed<'_>, key: ObjectKey, findings: &mut Fin
     findings.tier.get_or_insert(Tier::Hot);
     match reply {
         GetReply::Found { meta, range, body } => {
-            check_if_match(headers, &meta)?;
+            check_preconditions(headers, &meta)?;
             findings.has_meta = has_meta(&meta.attributes);
             let facts = facts_of(request, key, &meta, facts).await?;
             if if_none_match.any || not_modified_since(headers, if_none_match.present, &meta) {
@@ -110,12 +110,12 @@ pub(crate) async fn get(request: Allowed<'_>, key: ObjectKey, findings: &mut Fin
             Ok(found(request, key, &meta, facts, range, body))
         }
         GetReply::NotModified(meta) => {
-            check_if_match(headers, &meta)?;
+            check_preconditions(headers, &meta)?;
             let facts = facts_of(request, key, &meta, facts).await?;
             Ok(not_modified(request, key, &meta, facts))
         }
         GetReply::RangeNotSatisfiable(meta) => {
-            check_if_match(headers, &meta)?;
+            check_preconditions(headers, &meta)?;
             Err(unsatisfiable(&meta))
         }
         GetReply::Arriving { arriving, body } => {
@@ -160,7 +160,7 @@ pub(crate) async fn head(request: Allowed<'_>, key: ObjectKey, findings: &mut Fi
     };
     findings.tier = Some(Tier::Hot);
     findings.has_meta = has_meta(&meta.attributes);
-    check_if_match(headers, &meta)?;
+    check_preconditions(headers, &meta)?;
     let facts = facts_of(request, key, &meta, None).await?;
     let tags = Tags::read(headers, header::IF_NONE_MATCH, true);
     if tags.has(meta.digest) || not_modified_since(headers, tags.present, &meta) {
@@ -244,9 +244,16 @@ fn needs_facts(meta: &ObjectMeta) -> bool {
     meta.class == MediaClass::Playlist && meta.attributes.cache_control.is_none()
 }
 
-fn check_if_match(headers: &HeaderMap, meta: &ObjectMeta) -> Result<(), Problem> {
+/// `If-Match`, or where there is none `If-Unmodified-Since` (RFC 9110 section 13.2.2).
+fn check_preconditions(headers: &HeaderMap, meta: &ObjectMeta) -> Result<(), Problem> {
     if !headers.contains_key(header::IF_MATCH) {
-        return Ok(());
+        return match conditions::modified_since(headers, meta.stored_at) {
+            false => Ok(()),
+            true => Err(Problem::new(
+                ErrorCode::PreconditionFailed,
+                "the object was stored later than If-Unmodified-Since allows",
+            )),
+        };
     }
     let tags = Tags::read(headers, header::IF_MATCH, false);
     if tags.has(meta.digest) {

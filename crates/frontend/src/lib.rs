@@ -43,6 +43,6 @@ mod target;
 mod verified;
 mod write;
 
-pub use config::FrontendConfig;
+pub use config::{FrontendConfig, UPLOAD_OVERHEAD_BYTES};
 pub use frontend::{Frontend, FrontendParts};
 pub use metrics::Metrics;

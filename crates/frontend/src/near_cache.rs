@@ -2,7 +2,8 @@
 //!
 //! A body that is here is sent only after a node that may answer has confirmed that it is the newest one: it is asked as by
 //! a reader who has that body (`If-None-Match`, RFC 9110 section 13.1.2), and says so in a few bytes. So reads stay
-//! linearizable, nothing here is ever invalidated, and what is hot crosses between the processes once.
+//! linearizable, nothing here is ever invalidated, and what is hot crosses between the processes until one reader has had all of
+//! it.
 //!
 //! Bounded in bytes, those that are being filled included; first in, first out, as the live edge moves on.
 
@@ -54,6 +55,8 @@ struct Kept {
     serial: u64,
     /// Of bodies, those that are being filled included, and what is kept beside them.
     bytes: u64,
+    /// Of them, those that are being filled: held by their readers, so they cannot go.
+    filling_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -115,17 +118,17 @@ impl NearCache {
         if is_kept || kept.filling.contains(&(object.clone(), meta.digest)) {
             return false;
         }
+        if kept.filling_bytes + cost > self.capacity {
+            return false;
+        }
         while kept.bytes + cost > self.capacity {
-            // What is being filled is held by its reader, and cannot go.
-            let Some((oldest, serial)) = kept.order.pop_front() else {
-                self.show(&kept);
-                return false;
-            };
+            let Some((oldest, serial)) = kept.order.pop_front() else { break };
             if kept.bodies.get(&oldest).is_some_and(|entry| entry.serial == serial) {
                 kept.remove(&oldest);
             }
         }
         kept.bytes += cost;
+        kept.filling_bytes += cost;
         kept.filling.insert((object.clone(), meta.digest));
         self.show(&kept);
         true
@@ -136,6 +139,7 @@ impl NearCache {
         let cost = cost(object, size);
         let mut kept = self.kept.lock();
         kept.filling.remove(&(object.clone(), digest));
+        kept.filling_bytes -= cost;
         match body {
             Some(body) => {
                 kept.remove(object);
@@ -336,6 +340,9 @@ mod tests {
             assert_eq!(bytes.get(), costs(&[6, 6]));
         }
         assert_eq!(near(&cache, "b.ts"), None);
+        let large = cache.fill(&object("d.ts"), &meta(b"0123456"), streamed(b"0123456", 3));
+        assert!(near(&cache, "c.ts").is_some(), "nothing goes for what would not fit all the same");
+        drop(large);
         first.next().now_or_never().unwrap();
         assert_eq!((near(&cache, "a.ts").unwrap(), bytes.get()), (Bytes::from_static(body), costs(&[6, 6])));
         drop(cache.fill(&object("d.ts"), &meta(b"never"), streamed(b"never", 2)));

@@ -10,10 +10,11 @@ use tracing::Instrument;
 
 use crate::{
     answer,
+    config::UPLOAD_OVERHEAD_BYTES,
     frontend::Frontend,
     handle::Allowed,
     ingest::{
-        collect::{BodyLimits, Collector, too_large, unreadable},
+        collect::{BodyLimits, Collector, no_memory, too_large, unreadable},
         upload::Upload,
     },
     problem::Problem,
@@ -24,8 +25,6 @@ use crate::{
     write::{WriteDeadline, precondition_failed, write},
 };
 
-/// The least that a PUT reserves: it bounds how many small ones are held at once.
-const RESERVED_BYTES_MIN: u64 = 4 * 1024;
 /// How long `100 Continue` waits for the look at a precondition: clients wait about a second before they send anyway.
 const EARLY_CHECK_MAX: Duration = Duration::from_millis(500);
 
@@ -131,18 +130,18 @@ async fn check_early(
     }
 }
 
-/// Reserves memory for a body: its length, or what its group lets expect, or the namespace's limit.
+/// Reserves memory for an upload: its body's length, or what its group lets expect, or the namespace's limit; and what it
+/// takes beside its body, which bounds how many small ones there are at once.
 async fn admit(request: Allowed<'_>, key: &ObjectKey, size: Option<u64>) -> Result<Arc<Upload>, Problem> {
     let Allowed { frontend, policy, .. } = request;
     let expected = size
         .or_else(|| frontend.sizes.largest(policy.id(), key))
-        .unwrap_or(policy.settings().max_object_bytes)
-        .max(RESERVED_BYTES_MIN);
-    match frontend.budget.reserve(expected, frontend.config.ingest_wait).await {
+        .unwrap_or(policy.settings().max_object_bytes);
+    match frontend.budget.reserve(expected + UPLOAD_OVERHEAD_BYTES, frontend.config.ingest_wait).await {
         Ok(reservation) => Ok(Upload::new(reservation)),
         Err(_) => {
             frontend.metrics.ingest_refused.inc();
-            Err(Problem::new(ErrorCode::Overloaded, "no memory for another body; nothing was stored"))
+            Err(no_memory())
         }
     }
 }
@@ -168,6 +167,9 @@ async fn collect_and_wait(
     tokio::select! {
         collected = &mut collecting => {
             if let Err(problem) = collected {
+                if problem.code == ErrorCode::Overloaded {
+                    request.frontend.metrics.ingest_refused.inc();
+                }
                 writing.abort();
                 return Err(problem);
             }

@@ -96,18 +96,19 @@ fn ttl(query: Query<'_>, settings: &NamespaceSettings, key: &ObjectKey) -> Resul
 fn attributes(headers: &HeaderMap, key: &ObjectKey) -> Result<Attributes, Problem> {
     let sent_type = stored(headers, header::CONTENT_TYPE)?;
     Ok(Attributes {
-        content_type: headwater_media::content_type(key, sent_type).into(),
-        content_encoding: stored(headers, header::CONTENT_ENCODING)?.map(str::to_owned),
-        cache_control: stored(headers, header::CACHE_CONTROL)?.map(str::to_owned),
+        content_type: headwater_media::content_type(key, sent_type.as_deref()).into(),
+        content_encoding: stored(headers, header::CONTENT_ENCODING)?,
+        cache_control: stored(headers, header::CACHE_CONTROL)?,
         user_meta: user_meta(headers)?,
     })
 }
 
-/// A header that is kept with the object.
-fn stored(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, Problem> {
-    let Some(value) = headers.get(&name) else { return Ok(None) };
-    match value.to_str() {
-        Ok(text) if text.len() <= STORED_HEADER_BYTES_MAX => Ok(Some(text)),
+/// A header that is kept with the object. Several lines of it are one list (RFC 9110 section 5.3).
+fn stored(headers: &HeaderMap, name: HeaderName) -> Result<Option<String>, Problem> {
+    let lines: Result<Vec<&str>, _> = headers.get_all(&name).iter().map(|value| value.to_str()).collect();
+    match lines.map(|lines| lines.join(", ")) {
+        Ok(list) if list.is_empty() => Ok(None),
+        Ok(list) if list.len() <= STORED_HEADER_BYTES_MAX => Ok(Some(list)),
         _ => {
             let detail = format!("{name} must be visible ASCII of at most {STORED_HEADER_BYTES_MAX} bytes");
             Err(Problem::new(ErrorCode::InvalidHeader, detail))

@@ -10,8 +10,12 @@ use std::sync::{
 /// Classes of objects, each with an expectation of its own.
 const CLASSES: usize = 4;
 
+/// What bodies that outgrow their reservation may take past the limit: an eighth of it.
+const DEBT_SHARE: u64 = 8;
+
 /// Counts the bytes of bodies from their first one until they are stored or given up. They are reserved when a body is
-/// let in; what was let in goes on, so nothing half read waits for memory.
+/// let in; what was let in goes on, so nothing half read waits for memory. A body that outgrows its reservation is
+/// refused when too many do.
 #[derive(Debug)]
 pub struct Inflight {
     used: AtomicU64,
@@ -88,13 +92,24 @@ impl Inflight {
 }
 
 impl Charge {
-    /// Counts bytes that arrived: those that were not reserved, too.
-    pub fn add(&mut self, bytes: u64) {
+    /// Counts bytes that arrived: those that were not reserved, too. An error: there are too many of those, and the body
+    /// must be given up, unless it is the only one there is.
+    pub fn add(&mut self, bytes: u64) -> Result<(), StorageError> {
         self.arrived += bytes;
-        if let Some(more) = self.arrived.checked_sub(self.reserved) {
-            self.reserved += more;
-            self.inflight.used.fetch_add(more, Ordering::Relaxed);
+        let more = self.arrived.saturating_sub(self.reserved);
+        if more == 0 {
+            return Ok(());
         }
+        let Inflight { used, limit, .. } = &*self.inflight;
+        let before = used.fetch_add(more, Ordering::Relaxed);
+        let is_alone = before == self.reserved;
+        self.reserved += more;
+        if is_alone || before + more <= limit + limit / DEBT_SHARE {
+            return Ok(());
+        }
+        Err(StorageError::Overloaded(format!(
+            "{before} bytes are arriving at this node, of bodies larger than was expected; its limit is {limit}"
+        )))
     }
 
     /// The body is whole: what was reserved for more goes back.
@@ -123,7 +138,7 @@ mod tests {
     fn admits_up_to_the_limit_and_gives_back() {
         let inflight = Inflight::new(100);
         let mut first = inflight.admit(60).unwrap();
-        first.add(60);
+        first.add(60).unwrap();
         assert!(inflight.admit(40).is_ok());
         assert!(matches!(inflight.admit(41), Err(StorageError::Overloaded(_))));
         drop(first);
@@ -137,12 +152,26 @@ mod tests {
         let mut body = inflight.admit(60).unwrap();
         assert_eq!(inflight.used(), 60);
         assert!(inflight.admit(41).is_err());
-        body.add(50);
-        body.add(30);
+        body.add(50).unwrap();
+        body.add(30).unwrap();
         assert_eq!(inflight.used(), 80);
         body.whole();
         assert_eq!(inflight.used(), 80);
         drop(body);
+        assert_eq!(inflight.used(), 0);
+    }
+
+    #[test]
+    fn what_was_not_reserved_is_bounded_but_for_one_body_alone() {
+        let inflight = Inflight::new(100);
+        let mut first = inflight.admit(50).unwrap();
+        let mut second = inflight.admit(50).unwrap();
+        first.add(62).unwrap();
+        second.add(50).unwrap();
+        assert!(matches!(second.add(1), Err(StorageError::Overloaded(_))));
+        drop(second);
+        first.add(1_000).unwrap();
+        drop(first);
         assert_eq!(inflight.used(), 0);
     }
 
@@ -174,7 +203,7 @@ mod tests {
         let arrive = |class, size| {
             let mut charge = inflight.admit_body(class, None, 5 << 20).unwrap();
             let reserved = inflight.used();
-            charge.add(size);
+            charge.add(size).unwrap();
             charge.whole();
             assert_eq!(inflight.used(), size);
             reserved

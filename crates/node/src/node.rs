@@ -403,7 +403,8 @@ impl Storage for NodeService {
     }
 
     async fn head(&self, request: HeadRequest) -> Result<HeadReply, StorageError> {
-        self.0.do_head(request).await
+        let span = self.0.span("node.head", request.request_id);
+        self.0.do_head(request).instrument(span).await
     }
 
     async fn delete(&self, request: DeleteRequest) -> Result<DeleteReply, StorageError> {
@@ -412,7 +413,8 @@ impl Storage for NodeService {
     }
 
     async fn list(&self, request: ListRequest) -> Result<ListReply, StorageError> {
-        self.0.do_list(request).await
+        let span = self.0.span("node.list", request.request_id);
+        self.0.do_list(request).instrument(span).await
     }
 }
 

@@ -102,7 +102,7 @@ impl StorageNode {
                     if size > request.size_max {
                         return Err(StorageError::TooLarge { limit: request.size_max });
                     }
-                    charge.add(bytes.len() as u64);
+                    charge.add(bytes.len() as u64)?;
                     arrival.push(bytes);
                 }
                 BodyPiece::End(end) if end.size == size => {

@@ -41,6 +41,10 @@ const FRONTEND: &str = "frontend-1";
 const ZONES: [&str; 2] = ["a", "b"];
 /// How long requests that are under way may take once Ctrl-C was pressed.
 const DRAIN: Duration = Duration::from_millis(1000);
+/// How long everything may take from then on.
+const STOP_MAX: Duration = Duration::from_millis(1800);
+/// How long the last spans have to leave, however late it is.
+const FLUSH_MIN: Duration = Duration::from_millis(100);
 
 /// Options of `headwater dev`.
 #[derive(Debug, Args)]
@@ -90,7 +94,7 @@ struct DevInfo {
 
 /// Runs it until Ctrl-C.
 pub async fn run(options: DevOptions) -> Result<()> {
-    let _telemetry = headwater_telemetry::init(&log_config(&options))?;
+    let telemetry = headwater_telemetry::init(&log_config(&options))?;
     let stop = stop::on_signal()?;
     let (clock, rng) = system();
     let metrics = Arc::new(MetricsRegistry::new());
@@ -151,7 +155,13 @@ pub async fn run(options: DevOptions) -> Result<()> {
     let data_url = format!("http://{data}");
     let audit_file = Some(options.data_dir.join("audit.jsonl"));
     let admin_config = AdminReady { audit_file, ..AdminReady::default() };
-    let api = admin::api(FRONTEND.to_owned(), admin_config, (store, cache.clone()), directory, (clock, rng))?;
+    let api = admin::api(
+        FRONTEND.to_owned(),
+        admin_config,
+        (store, cache.clone()),
+        directory,
+        (clock.clone(), rng),
+    )?;
     let data = Some(data_url.clone());
     let state = AdminState { cache: Some(cache), metrics, readiness, data_url: data, api: Some(api) };
     // It goes on while the data plane drains, so that `/readyz` tells of that.
@@ -167,16 +177,24 @@ pub async fn run(options: DevOptions) -> Result<()> {
         reason = voters.failed() => anyhow::bail!("the metadata failed: {reason}"),
     }
     started.not_ready("stopping");
-    serving.await??;
-    for local in nodes {
-        local.stop().await;
-    }
-    reporting.abort();
-    following.abort();
-    voters.shutdown().await;
-    access_log.shutdown();
-    admin_stop.cancel();
-    admin.stopped().await
+    let stopping = clock.monotonic();
+    let left = || STOP_MAX.saturating_sub(clock.monotonic().saturating_sub(stopping));
+    let rest = async {
+        serving.await??;
+        futures_util::future::join_all(nodes.into_iter().map(LocalNode::stop)).await;
+        reporting.abort();
+        following.abort();
+        voters.shutdown().await;
+        access_log.shutdown();
+        admin_stop.cancel();
+        admin.stopped().await
+    };
+    let stopped = tokio::time::timeout(left(), rest).await;
+    telemetry.end_within(left().max(FLUSH_MIN));
+    stopped.unwrap_or_else(|_| {
+        tracing::warn!("stopped with work under way: nothing waits for longer than {STOP_MAX:?}");
+        Ok(())
+    })
 }
 
 fn log_config(options: &DevOptions) -> LogConfig {

@@ -45,12 +45,23 @@ pub struct TelemetryGuard {
     provider: Option<SdkTracerProvider>,
 }
 
-impl Drop for TelemetryGuard {
-    fn drop(&mut self) {
+impl TelemetryGuard {
+    /// Turns it off, and waits for at most `limit` for the last spans to leave.
+    pub fn end_within(mut self, limit: Duration) {
+        self.end(limit);
+    }
+
+    fn end(&mut self, limit: Duration) {
         let Some(provider) = self.provider.take() else { return };
-        if let Err(error) = provider.shutdown_with_timeout(FLUSH_TIMEOUT) {
+        if let Err(error) = provider.shutdown_with_timeout(limit) {
             tracing::warn!(%error, "the last traces were not sent");
         }
+    }
+}
+
+impl Drop for TelemetryGuard {
+    fn drop(&mut self) {
+        self.end(FLUSH_TIMEOUT);
     }
 }
 

@@ -118,7 +118,10 @@ struct Inner {
     pieces: Vec<Bytes>,
     len: u64,
     state: State,
+    /// Of readers that wait for the next change.
     wakers: Vec<Waker>,
+    /// How often `wakers` were woken: what readers know of their place in it is of one round.
+    round: u64,
 }
 
 #[derive(Debug)]
@@ -134,6 +137,7 @@ impl Shared {
         let wakers = {
             let mut inner = self.lock();
             change(&mut inner);
+            inner.round += 1;
             std::mem::take(&mut inner.wakers)
         };
         wakers.into_iter().for_each(Waker::wake);
@@ -153,7 +157,7 @@ impl Default for BodyWriter {
 impl BodyWriter {
     /// An empty, open body.
     pub fn new() -> Self {
-        let inner = Inner { pieces: Vec::new(), len: 0, state: State::Open, wakers: Vec::new() };
+        let inner = Inner { pieces: Vec::new(), len: 0, state: State::Open, wakers: Vec::new(), round: 0 };
         Self(Arc::new(Shared(Mutex::new(inner))))
     }
 
@@ -204,7 +208,7 @@ impl BodyWriter {
 
     /// A reader from the first byte on.
     pub fn reader(&self) -> BodyReader {
-        BodyReader { shared: self.0.clone(), next: 0 }
+        BodyReader { shared: self.0.clone(), next: 0, waits: None }
     }
 }
 
@@ -215,10 +219,18 @@ impl Drop for BodyWriter {
 }
 
 /// A reader of a body that may still be arriving. Each clone goes on from where it was cloned.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct BodyReader {
     shared: Arc<Shared>,
     next: usize,
+    /// The round in which this reader waits, and its place among the wakers.
+    waits: Option<(u64, usize)>,
+}
+
+impl Clone for BodyReader {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone(), next: self.next, waits: None }
+    }
 }
 
 impl BodyReader {
@@ -235,8 +247,12 @@ impl BodyReader {
         if inner.state == State::Complete {
             return Poll::Ready(None);
         }
-        if !inner.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-            inner.wakers.push(cx.waker().clone());
+        match self.waits {
+            Some((round, place)) if round == inner.round => inner.wakers[place].clone_from(cx.waker()),
+            _ => {
+                self.waits = Some((inner.round, inner.wakers.len()));
+                inner.wakers.push(cx.waker().clone());
+            }
         }
         Poll::Pending
     }

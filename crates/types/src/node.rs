@@ -87,3 +87,19 @@ impl From<ZoneName> for String {
         name.0.as_ref().to_owned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_at_their_limits_and_one_past() {
+        for name in ["a", "eu-west-1a", &"z".repeat(ZONE_BYTES_MAX)] {
+            assert_eq!(ZoneName::parse(name).unwrap().as_str(), name);
+        }
+        for name in ["", "A", "a_b", "a.b", "\u{e4}", &"z".repeat(ZONE_BYTES_MAX + 1)] {
+            let error = ZoneName::parse(name).unwrap_err().to_string();
+            assert!(error.contains("1 to 63 of a-z, 0-9 and '-'"), "{error}");
+        }
+    }
+}

@@ -7,14 +7,19 @@ use tokio::sync::oneshot;
 
 /// Most PUTs that wait for budget at once; more are refused without waiting.
 const WAITERS_MAX: usize = 4096;
+/// An eighth of the budget may be in debt.
+const DEBT_SHARE: u64 = 8;
 
 /// Bytes that request bodies may take, reserved when a PUT is admitted.
 ///
 /// What was admitted never waits again: a body that turns out larger than was reserved for it is charged as debt, so
 /// that half-read bodies cannot block each other. New PUTs then wait, first come first served, until it is paid back.
+/// Debt is bounded too: past [`DEBT_SHARE`] of the budget a body that outgrows its reservation is refused.
 #[derive(Debug)]
 pub(crate) struct IngestBudget {
     capacity: u64,
+    /// Most that may be used, debt included.
+    limit: u64,
     state: Mutex<State>,
 }
 
@@ -40,8 +45,9 @@ pub(crate) struct NoBudget;
 impl IngestBudget {
     /// A budget of so many bytes, which shows in `shown` how many are used, debt included.
     pub fn new(capacity: u64, shown: Gauge) -> Arc<Self> {
+        let capacity = capacity.max(1);
         let state = State { shown, ..State::default() };
-        Arc::new(Self { capacity: capacity.max(1), state: Mutex::new(state) })
+        Arc::new(Self { capacity, limit: capacity + capacity / DEBT_SHARE, state: Mutex::new(state) })
     }
 
     #[cfg(test)]
@@ -118,19 +124,23 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
-    /// At least so many bytes are in use: what was not reserved is charged as debt.
-    pub fn cover(&mut self, bytes: u64) {
-        if bytes > self.bytes {
-            let mut state = self.budget.state.lock();
-            let used = state.used + (bytes - self.bytes);
-            state.set_used(used);
-            self.bytes = bytes;
+    /// At least so many bytes are in use: what was not reserved is charged as debt. Where there is too much debt, it is
+    /// charged all the same, and the body must be given up; unless it is the only one there is.
+    pub fn cover(&mut self, bytes: u64) -> Result<(), NoBudget> {
+        if bytes <= self.bytes {
+            return Ok(());
         }
+        let mut state = self.budget.state.lock();
+        let is_alone = state.used == self.bytes;
+        let used = state.used + (bytes - self.bytes);
+        state.set_used(used);
+        self.bytes = bytes;
+        if used <= self.budget.limit || is_alone { Ok(()) } else { Err(NoBudget) }
     }
 
-    /// Exactly so many bytes are in use.
+    /// Exactly so many bytes are in use, however many those are: the body is whole.
     pub fn settle(&mut self, bytes: u64) {
-        self.cover(bytes);
+        let _ = self.cover(bytes);
         let surplus = self.bytes - bytes;
         if surplus > 0 {
             self.bytes = bytes;
@@ -178,11 +188,11 @@ mod tests {
         let budget = IngestBudget::new(10, Gauge::default());
         let mut first = budget.reserve(4, WAIT).await.unwrap();
         let mut second = budget.reserve(6, WAIT).await.unwrap();
-        first.cover(9);
-        assert_eq!(budget.used(), 15);
+        first.cover(5).unwrap();
+        assert_eq!(budget.used(), 11);
         second.settle(1);
-        assert_eq!(budget.used(), 10);
-        assert_eq!(budget.reserve(1, WAIT).await.unwrap_err(), NoBudget);
+        assert_eq!(budget.used(), 6);
+        assert_eq!(budget.reserve(5, WAIT).await.unwrap_err(), NoBudget);
         first.settle(2);
         assert!(budget.reserve(7, WAIT).await.is_ok());
         drop((first, second));
@@ -190,6 +200,39 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn debt_is_an_eighth_of_the_budget_and_not_one_byte_more() {
+        let budget = IngestBudget::new(100, Gauge::default());
+        let mut first = budget.reserve(50, WAIT).await.unwrap();
+        let mut second = budget.reserve(50, WAIT).await.unwrap();
+        assert_eq!(first.cover(62), Ok(()));
+        assert_eq!(second.cover(50), Ok(()), "what was reserved is always there");
+        assert_eq!(second.cover(51), Err(NoBudget));
+        drop(second);
+        assert_eq!(first.cover(1_000), Ok(()), "one body alone may be larger than the budget");
+        drop(first);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn so_many_wait_and_one_more_is_refused_at_once() {
+        let budget = IngestBudget::new(10, Gauge::default());
+        let held = budget.reserve(10, WAIT).await.unwrap();
+        let mut waiting = tokio::task::JoinSet::new();
+        for _ in 0..WAITERS_MAX {
+            let budget = budget.clone();
+            waiting.spawn(async move { budget.reserve(1, LONG).await.map(drop) });
+        }
+        while budget.state.lock().waiters.len() < WAITERS_MAX {
+            tokio::task::yield_now().await;
+        }
+        let more = tokio::time::timeout(WAIT, budget.reserve(1, LONG)).await;
+        assert_eq!(more.expect("at once").unwrap_err(), NoBudget);
+        drop(held);
+        assert!(waiting.join_all().await.iter().all(Result::is_ok));
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn first_come_first_served_and_whoever_gives_up_blocks_nobody() {
         let budget = IngestBudget::new(10, Gauge::default());
         let held = budget.reserve(8, WAIT).await.unwrap();

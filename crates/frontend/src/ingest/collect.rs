@@ -5,7 +5,7 @@ use headwater_proto::BodyEnd;
 use headwater_types::{DigestHasher, ErrorCode, limits::CHUNK_BYTES};
 use std::{sync::Arc, time::Duration};
 
-use super::{checks::BodyChecks, upload::Upload};
+use super::{budget::NoBudget, checks::BodyChecks, upload::Upload};
 use crate::{
     problem::Problem,
     request_body::{RequestBody, RequestBodyError},
@@ -105,7 +105,7 @@ impl Collector {
             self.buffer.extend_from_slice(&data[..part]);
             data = &data[part..];
         }
-        Ok(())
+        self.upload.cover(self.held()).map_err(|NoBudget| no_memory())
     }
 
     fn allocate(&mut self) {
@@ -114,7 +114,6 @@ impl Collector {
         self.buffer = BytesMut::with_capacity(bytes);
         self.allocated += self.buffer.capacity() as u64;
         self.next_buffer = (self.next_buffer * 2).min(CHUNK_BYTES);
-        self.upload.cover(self.held());
     }
 
     fn held(&self) -> u64 {
@@ -142,7 +141,6 @@ impl Collector {
             self.upload.push(Bytes::copy_from_slice(&self.buffer));
             self.buffer.clear();
         }
-        self.upload.cover(self.held());
     }
 
     fn finish(mut self, now: Duration) -> Result<u64, Problem> {
@@ -173,6 +171,11 @@ pub(crate) fn unreadable(error: RequestBodyError) -> Problem {
         RequestBodyError::Idle => ErrorCode::RequestTimeout,
     };
     Problem::new(code, format!("{error}; nothing was stored"))
+}
+
+/// The answer to a body for which there is no memory.
+pub(crate) fn no_memory() -> Problem {
+    Problem::new(ErrorCode::Overloaded, "no memory for another body; nothing was stored")
 }
 
 /// The answer to a body that is larger than `max` bytes.

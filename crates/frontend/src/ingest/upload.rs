@@ -13,7 +13,8 @@ use std::{
 };
 use tokio::sync::watch;
 
-use super::budget::Reservation;
+use super::budget::{NoBudget, Reservation};
+use crate::config::UPLOAD_OVERHEAD_BYTES;
 
 /// How far a body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,14 +52,14 @@ impl Upload {
         self.writer.push(piece);
     }
 
-    /// So many bytes are held for it.
-    pub fn cover(&self, bytes: u64) {
-        self.reservation.lock().cover(bytes);
+    /// So many bytes are held for it; an error: too many for all that arrive now.
+    pub fn cover(&self, bytes: u64) -> Result<(), NoBudget> {
+        self.reservation.lock().cover(bytes + UPLOAD_OVERHEAD_BYTES)
     }
 
     /// Ends it well. `held` bytes are kept for it from now on.
     pub fn complete(&self, end: BodyEnd, held: u64, now: Duration) {
-        self.reservation.lock().settle(held);
+        self.reservation.lock().settle(held + UPLOAD_OVERHEAD_BYTES);
         if self.end.set(end).is_ok() {
             self.writer.complete();
             self.progress.send_replace(Progress::Complete(now));

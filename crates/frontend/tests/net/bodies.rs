@@ -85,9 +85,9 @@ async fn a_client_that_reads_while_it_pushes_5_mib_reads_its_refusal_whole() {
 
 #[tokio::test]
 async fn lingering_ends_with_its_time_and_at_once_when_the_peer_closes() {
-    let linger = Duration::from_millis(300);
-    let server = Server::start(NetConfig { linger_timeout: linger, ..config() }).await;
-    for peer_closes in [false, true] {
+    let short = Duration::from_millis(300);
+    for (peer_closes, linger) in [(false, short), (true, 10 * PATIENCE)] {
+        let server = Server::start(NetConfig { linger_timeout: linger, ..config() }).await;
         let mut client = server.connect().await;
         client.send("PUT /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n").await;
         let before = Instant::now();
@@ -96,7 +96,6 @@ async fn lingering_ends_with_its_time_and_at_once_when_the_peer_closes() {
         if peer_closes {
             drop(client);
             server.until_open(0).await;
-            assert!(before.elapsed() < linger, "{:?}", before.elapsed());
         } else {
             server.until_open(0).await;
             assert!(before.elapsed() >= linger, "{:?}", before.elapsed());
@@ -147,7 +146,7 @@ async fn a_body_cut_short_is_an_error_to_the_handler_and_ends_the_connection() {
 
 #[tokio::test]
 async fn small_chunks_on_a_kept_connection_do_not_wait_for_delayed_acknowledgements() {
-    const UPLOADS: u32 = 20;
+    const UPLOADS: usize = 21;
     let server = Server::start(config()).await;
     let mut client = server.connect().await;
     // With Nagle's algorithm, as encoders have it: the second write waits for the acknowledgement of the first.
@@ -155,14 +154,16 @@ async fn small_chunks_on_a_kept_connection_do_not_wait_for_delayed_acknowledgeme
     for _ in 0..5 {
         assert_eq!(client.get("/ok").await.status, 200);
     }
-    let before = Instant::now();
+    let mut times = Vec::new();
     for _ in 0..UPLOADS {
+        let before = Instant::now();
         client.send("PUT /store HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").await;
         client.send("3\r\nabc\r\n").await;
         client.send("0\r\n\r\n").await;
         assert_eq!(client.answer().await.status, 201);
+        times.push(before.elapsed());
     }
-    // A delayed acknowledgement is 40 ms late.
-    let each = before.elapsed() / UPLOADS;
-    assert!(each < Duration::from_millis(20), "{each:?}");
+    // A delayed acknowledgement is 40 ms late, and delays every upload.
+    times.sort();
+    assert!(times[UPLOADS / 2] < Duration::from_millis(20), "{times:?}");
 }

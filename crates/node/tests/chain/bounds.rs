@@ -121,7 +121,7 @@ async fn many_waiting_writes_get_through_after_a_break() {
     let puts: Vec<_> = (0..40)
         .map(|id| {
             let key = format!("a/{id}.ts");
-            let put = pair.spawn_put(&key, BODY, RequestId(100 + id), Duration::from_secs(5));
+            let put = pair.spawn_put(&key, BODY, RequestId(100 + id), Duration::from_secs(30));
             (key, put)
         })
         .collect();

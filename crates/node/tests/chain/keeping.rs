@@ -41,7 +41,7 @@ async fn an_acknowledged_put_that_finds_no_room_leaves_nothing_older() {
         let pair = Pair::start().await;
         pair.put("a/k.ts", b"old").await.unwrap();
         pair.hold_commits(true);
-        let put = pair.spawn_put("a/k.ts", LARGE, RequestId(9), Duration::from_secs(5));
+        let put = pair.spawn_put("a/k.ts", LARGE, RequestId(9), Duration::from_secs(30));
         pair.until(|| pair.staged() == 1).await;
         // The old version stays within it, the new one never will.
         set_share(&pair, node, used(&pair, node) + 100);
@@ -102,7 +102,7 @@ async fn a_head_whose_store_fails_acknowledges_nothing_and_shows_nothing_old() {
     assert!(matches!(asked, Err(StorageError::AskTail)), "{asked:?}");
     assert_shows(&pair, 1, "a/k.ts", b"new").await;
     pair.faults()[0].insert.store(false, Ordering::SeqCst);
-    let again = pair.spawn_put("a/k.ts", b"new", RequestId(9), Duration::from_secs(5));
+    let again = pair.spawn_put("a/k.ts", b"new", RequestId(9), Duration::from_secs(30));
     assert_eq!(again.await.unwrap().unwrap().meta.version.seq, 2);
     assert_shows(&pair, 0, "a/k.ts", b"new").await;
     pair.until(|| pair.is_idle()).await;
@@ -160,7 +160,7 @@ async fn a_refusal_that_comes_too_late_costs_the_object_on_that_member_and_the_n
     set_share(&pair, 1, 4000);
     let request = pair.put_request("a/k.ts", RequestId(1));
     // Whole at once, so it is staged before the member has looked at it.
-    tokio::time::timeout(Duration::from_secs(2), pair.put_as(request, LARGE)).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(20), pair.put_as(request, LARGE)).await.unwrap().unwrap();
     assert_shows(&pair, 0, "a/k.ts", LARGE).await;
     assert_absent(&pair, 1, "a/k.ts").await;
     let error = pair.put("a/k.ts", LARGE).await.unwrap_err();
@@ -172,7 +172,7 @@ async fn a_refusal_that_comes_too_late_costs_the_object_on_that_member_and_the_n
 async fn a_newer_version_that_is_clean_first_takes_the_older_one_with_it() {
     let pair = Pair::start().await;
     pair.hold_seq(Some(1));
-    let first = pair.spawn_put("a/k.ts", b"one", RequestId(1), Duration::from_secs(5));
+    let first = pair.spawn_put("a/k.ts", b"one", RequestId(1), Duration::from_secs(30));
     pair.until(|| pair.staged() == 1).await;
     let second = pair.put_as(pair.put_request("a/k.ts", RequestId(2)), b"two").await.unwrap();
     assert_eq!((second.meta.version.seq, second.created), (2, false));
@@ -198,7 +198,7 @@ async fn a_newer_version_that_is_clean_first_takes_the_older_one_with_it() {
 async fn an_older_version_does_not_appear_when_a_newer_one_has_expired() {
     let pair = Pair::start().await;
     pair.hold_seq(Some(1));
-    let first = pair.spawn_put("a/k.ts", b"one", RequestId(1), Duration::from_secs(5));
+    let first = pair.spawn_put("a/k.ts", b"one", RequestId(1), Duration::from_secs(30));
     pair.until(|| pair.staged() == 1).await;
     let mut request = pair.put_request("a/k.ts", RequestId(3));
     request.ttl = Ttl::from_secs(1).unwrap();
@@ -255,18 +255,18 @@ fn late_pieces() -> [Replicate; 2] {
 async fn a_repeat_is_answered_with_nothing_that_is_not_acknowledged() {
     let pair = Pair::start().await;
     let again = |deadline| pair.spawn_put("a/k.ts", b"one", RequestId(1), deadline);
-    again(Duration::from_secs(5)).await.unwrap().unwrap();
+    again(Duration::from_secs(30)).await.unwrap().unwrap();
     pair.hold_seq(Some(2));
-    let second = pair.spawn_put("a/k.ts", b"two", RequestId(2), Duration::from_secs(5));
+    let second = pair.spawn_put("a/k.ts", b"two", RequestId(2), Duration::from_secs(30));
     pair.until(|| pair.staged() == 1).await;
     let early = again(Duration::from_millis(100)).await.unwrap();
     assert!(matches!(early, Err(StorageError::OutcomeUnknown(_))), "{early:?}");
     // One whose own version is staged, too, gets that one.
     pair.hold_commits(true);
-    let third = pair.spawn_put("a/k.ts", b"three", RequestId(3), Duration::from_secs(5));
+    let third = pair.spawn_put("a/k.ts", b"three", RequestId(3), Duration::from_secs(30));
     pair.until(|| pair.staged() == 2).await;
-    let repeat = pair.spawn_put("a/k.ts", b"two", RequestId(2), Duration::from_secs(5));
-    let fourth = pair.spawn_put("a/k.ts", b"four", RequestId(4), Duration::from_secs(5));
+    let repeat = pair.spawn_put("a/k.ts", b"two", RequestId(2), Duration::from_secs(30));
+    let fourth = pair.spawn_put("a/k.ts", b"four", RequestId(4), Duration::from_secs(30));
     pair.until(|| pair.staged() == 3).await;
     pair.hold_seq(None);
     pair.hold_commits(false);
@@ -274,7 +274,7 @@ async fn a_repeat_is_answered_with_nothing_that_is_not_acknowledged() {
     for put in [second, third, fourth] {
         put.await.unwrap().unwrap();
     }
-    assert_eq!(again(Duration::from_secs(5)).await.unwrap().unwrap().meta.digest, Digest::of(b"four"));
+    assert_eq!(again(Duration::from_secs(30)).await.unwrap().unwrap().meta.digest, Digest::of(b"four"));
     pair.until(|| pair.is_idle()).await;
 }
 

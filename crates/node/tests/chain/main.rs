@@ -49,7 +49,7 @@ async fn nothing_is_acknowledged_or_shown_by_the_head_before_the_tail_holds_it()
     let pair = Pair::start().await;
     pair.put("a/k.ts", b"old").await.unwrap();
     pair.hold_commits(true);
-    let put = pair.spawn_put("a/k.ts", b"new", RequestId(9), Duration::from_secs(5));
+    let put = pair.spawn_put("a/k.ts", b"new", RequestId(9), Duration::from_secs(30));
     pair.until(|| pair.staged() == 1).await;
     assert_eq!(
         pair.head().get(pair.get_request("a/k.ts")).await.unwrap_err(),
@@ -92,7 +92,7 @@ async fn a_staged_version_is_unknown_at_its_deadline_then_found_by_its_request_i
     assert!(matches!(error, StorageError::OutcomeUnknown(_)), "{error:?}");
     pair.hold_commits(false);
     let again =
-        pair.spawn_put("a/k.ts", b"new", RequestId(9), Duration::from_secs(5)).await.unwrap().unwrap();
+        pair.spawn_put("a/k.ts", b"new", RequestId(9), Duration::from_secs(30)).await.unwrap().unwrap();
     assert!(again.created);
     assert_eq!(again.meta.version.seq, 1, "the repeat made no second version");
     let reply = pair.head().get(pair.get_request("a/k.ts")).await.unwrap();
@@ -275,7 +275,7 @@ async fn a_listing_waits_for_what_is_staged_or_is_left_to_the_tail() {
     pair.put("a/k.ts", b"old").await.unwrap();
     pair.put("b/k.ts", b"old").await.unwrap();
     pair.hold_commits(true);
-    let put = pair.spawn_put("a/k.ts", b"new", RequestId(9), Duration::from_secs(5));
+    let put = pair.spawn_put("a/k.ts", b"new", RequestId(9), Duration::from_secs(30));
     pair.until(|| pair.staged() == 1).await;
     let list = |prefix: &str, after: Option<&str>| {
         let mut request = pair.list_request(prefix, false);

@@ -343,7 +343,7 @@ impl Pair {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(5), wait)
+        tokio::time::timeout(Duration::from_secs(30), wait)
             .await
             .expect("the condition did not come true in 5 s");
     }
@@ -358,7 +358,7 @@ impl Pair {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(5), wait).await.expect("the call did not succeed in 5 s");
+        tokio::time::timeout(Duration::from_secs(30), wait).await.expect("the call did not succeed in 30 s");
     }
 
     pub fn shard(&self) -> ShardId {
@@ -386,7 +386,7 @@ impl Pair {
             followable: true,
             size: None,
             size_max: 10 << 20,
-            remaining: Duration::from_secs(5),
+            remaining: Duration::from_secs(30),
         }
     }
 
@@ -424,7 +424,7 @@ impl Pair {
             epoch: self.epoch,
             object: self.object(key),
             request_id: self.request_id(),
-            remaining: Duration::from_secs(5),
+            remaining: Duration::from_secs(30),
         };
         self.head().delete(request).await
     }
@@ -439,7 +439,7 @@ impl Pair {
             if_range: None,
             if_none_match: Vec::new(),
             follow: Follow::No,
-            remaining: Duration::from_secs(5),
+            remaining: Duration::from_secs(30),
         }
     }
 
@@ -456,7 +456,7 @@ impl Pair {
             after: None,
             limit: 100,
             request_id: RequestId(0),
-            remaining: Duration::from_secs(5),
+            remaining: Duration::from_secs(30),
         }
     }
 }

@@ -30,6 +30,26 @@ fn a_reader_follows_to_the_clean_end() {
 }
 
 #[test]
+fn every_reader_is_woken_once_a_change_by_the_waker_that_it_had_last() {
+    let counts: [Arc<Count>; 3] = Default::default();
+    let wakers = counts.clone().map(Waker::from);
+    let writer = BodyWriter::new();
+    let mut first = writer.reader();
+    assert_eq!(first.poll_piece(&mut Context::from_waker(&wakers[0])), Poll::Pending);
+    let mut second = first.clone();
+    assert_eq!(second.poll_piece(&mut Context::from_waker(&wakers[1])), Poll::Pending);
+    assert_eq!(first.poll_piece(&mut Context::from_waker(&wakers[2])), Poll::Pending);
+    let woken = || counts.each_ref().map(|count| count.0.load(Ordering::SeqCst));
+    writer.push(Bytes::from_static(b"ab"));
+    assert_eq!(woken(), [0, 1, 1]);
+    let got = Poll::Ready(Some(Ok(Bytes::from_static(b"ab"))));
+    assert_eq!(second.poll_piece(&mut Context::from_waker(&wakers[1])), got);
+    assert_eq!(second.poll_piece(&mut Context::from_waker(&wakers[1])), Poll::Pending);
+    writer.complete();
+    assert_eq!(woken(), [0, 2, 1], "only who waits is woken");
+}
+
+#[test]
 fn dropping_the_writer_cuts() {
     let mut cx = Context::from_waker(Waker::noop());
     let writer = BodyWriter::new();

@@ -1,6 +1,7 @@
 //! Bodies in awkward pieces, at and past their limits.
 
 use super::*;
+use crate::config::UPLOAD_OVERHEAD_BYTES;
 use crate::ingest::budget::IngestBudget;
 use axum::body::Body;
 use futures_util::{StreamExt, stream};
@@ -28,7 +29,7 @@ async fn collect(pieces: Vec<Bytes>, declared: Option<u64>, max: u64) -> Collect
     let limits = BodyLimits { declared, max };
     let collector = Collector::new(upload.clone(), limits, BodyChecks::default());
     let result = collector.collect(None, &mut body, || Duration::ZERO).await;
-    let used_while_kept = budget.used();
+    let used_while_kept = budget.used().saturating_sub(UPLOAD_OVERHEAD_BYTES);
     let pieces = upload.pieces().collect().await;
     drop(upload);
     assert_eq!(budget.used(), 0);
