@@ -110,7 +110,7 @@ async fn an_escaped_path_is_authorized_and_logged_by_its_decoded_form() {
         let response = origin.request(method, target, &headers, body).await;
         assert_eq!(response.status, *status, "{method} {target}: {}", response.text());
     }
-    let text = until("every request is logged", Duration::from_secs(5), || async {
+    let text = until("every request is logged", Duration::from_secs(30), || async {
         let text = std::fs::read_to_string(&log).unwrap_or_default();
         (text.lines().count() >= cases.len()).then_some(text)
     })

@@ -7,6 +7,7 @@ mod signed;
 use crate::origin::{Origin, expect};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use headwater_meta::{Command, Permission};
+use headwater_testkit::within;
 use std::time::Duration;
 
 fn basic(password: &str) -> String {
@@ -89,15 +90,13 @@ async fn a_revoked_key_is_refused_within_a_second_on_a_live_connection() {
     let request = Origin::bytes("GET", "/cache/live/k.ts", &origin.player(), b"");
     assert_eq!(conn.exchange(&request).await.unwrap().status, 200);
     let revoke = Command::RevokeKey { id: origin.keys.player_id.clone() };
-    origin.cluster.store.propose(revoke, Duration::from_secs(5)).await.unwrap();
+    origin.cluster.store.propose(revoke, Duration::from_secs(30)).await.unwrap();
     let refused = async {
         while conn.exchange(&request).await.unwrap().status != 401 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(1), refused)
-        .await
-        .expect("the revoked key works after a second");
+    within(Duration::from_secs(1), refused).await.expect("the revoked key works after a second");
 }
 
 #[tokio::test]
@@ -117,5 +116,5 @@ async fn a_refusal_comes_before_the_body_and_is_received_whole() {
     conn.send("PUT /cache/live/k.ts HTTP/1.1\r\nHost: o\r\nContent-Length: 900000\r\n\r\n").await.unwrap();
     conn.send(vec![0; 900_000]).await.unwrap();
     expect(&conn.response().await.unwrap(), 401, "unauthorized");
-    assert!(conn.is_closed_within(Duration::from_secs(5)).await);
+    assert!(conn.is_closed_within(Duration::from_secs(30)).await);
 }

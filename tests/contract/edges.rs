@@ -59,7 +59,7 @@ async fn old_readers_wait_longer_than_a_read_may_take() {
     ))
     .await
     .unwrap();
-    until("the object arrives", Duration::from_secs(5), || async {
+    until("the object arrives", Duration::from_secs(30), || async {
         let head = origin.request("HEAD", "/cache/live/d/s.ts", &origin.player(), b"").await;
         (head.status == 200).then_some(())
     })

@@ -8,7 +8,7 @@ use reqwest::{Body, Client, RequestBuilder, Response};
 use std::{io, time::Duration};
 use tokio::{sync::mpsc, time::timeout};
 
-const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(30);
 
 fn client() -> Client {
     Client::builder().http2_prior_knowledge().build().unwrap()

@@ -16,7 +16,7 @@ fn names(page: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn listing_pages_prefixes_and_folding() {
+pub(crate) async fn listing_pages_prefixes_and_folding() {
     let origin = Origin::start().await;
     let mut all: Vec<String> = (0..25)
         .flat_map(|i| [format!("a/{i:02}.ts"), format!("b/v{i}/x.m4s"), format!("top{i}.txt")])
@@ -88,7 +88,7 @@ async fn pages(origin: &Origin, query: &str, between: impl AsyncFn(&str)) -> Vec
 }
 
 #[tokio::test]
-async fn what_stays_is_listed_once_while_names_come_and_go() {
+pub(crate) async fn what_stays_is_listed_once_while_names_come_and_go() {
     let origin = Origin::start().await;
     let stays: Vec<String> = (0..30).map(|i| format!("d{}/{i:02}-stays.ts", i % 3)).collect();
     let goes: Vec<String> = (0..30).map(|i| format!("d{}/{i:02}-goes.ts", i % 3)).collect();
@@ -123,7 +123,7 @@ async fn what_stays_is_listed_once_while_names_come_and_go() {
 }
 
 #[tokio::test]
-async fn folded_pages_go_on_to_the_end() {
+pub(crate) async fn folded_pages_go_on_to_the_end() {
     let origin = Origin::start().await;
     let folders = ["a", "a-b", "a.b", "b", "c", "z"];
     let tops = ["a", "a!", "a0", "b.ts", "bb.ts", "y"];

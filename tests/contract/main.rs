@@ -13,6 +13,7 @@ mod http2;
 mod listing;
 mod memory;
 mod origin;
+mod over_grpc;
 mod put;
 mod put_headers;
 mod read_while_write;

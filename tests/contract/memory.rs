@@ -1,7 +1,7 @@
 //! Ingest memory: a thousand uploads of unknown length at once.
 
 use crate::origin::{Origin, expect};
-use headwater_frontend::FrontendConfig;
+use headwater_frontend::{FrontendConfig, UPLOAD_OVERHEAD_BYTES};
 use headwater_testkit::{InProcessConfig, RawConn};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 async fn new_uploads_wait_briefly_for_memory_then_are_refused() {
     let max = headwater_types::limits::OBJECT_BYTES_DEFAULT;
     let frontend = FrontendConfig {
-        ingest_budget_bytes: 2 * max,
+        ingest_budget_bytes: 2 * (max + UPLOAD_OVERHEAD_BYTES),
         ingest_wait: Duration::from_millis(200),
         ..FrontendConfig::default()
     };

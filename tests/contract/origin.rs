@@ -2,6 +2,16 @@
 
 use headwater_meta::NamespaceSettings;
 use headwater_testkit::{InProcess, InProcessConfig, RawConn, RawResponse, in_process::Keys};
+use std::cell::Cell;
+
+thread_local! {
+    static OVER_GRPC: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From now on this test's nodes are called over gRPC.
+pub fn over_grpc() {
+    OVER_GRPC.set(true);
+}
 
 /// A running cluster with the namespace `live`.
 pub struct Origin {
@@ -19,6 +29,7 @@ impl Origin {
     }
 
     pub async fn with(config: InProcessConfig, settings: NamespaceSettings) -> Self {
+        let config = InProcessConfig { grpc: OVER_GRPC.get(), ..config };
         let cluster = InProcess::start(config).await.expect("the cluster starts");
         let keys = cluster.namespace("live", settings).await.expect("the namespace is made");
         Self { cluster, keys }

@@ -34,7 +34,7 @@ async fn past_its_quota_a_namespace_takes_nothing_until_there_is_room_again() {
     }
     let usage = |bytes: u64, objects: u64| {
         let (admin, namespace) = (&admin, &namespace);
-        until("the usage is shown", Duration::from_secs(3), move || async move {
+        until("the usage is shown", Duration::from_secs(30), move || async move {
             let shown = admin.namespace(namespace).await.ok()?.usage?;
             ((shown.bytes, shown.objects) == (bytes, objects)).then_some(())
         })
@@ -60,12 +60,12 @@ async fn past_its_quota_a_namespace_takes_nothing_until_there_is_room_again() {
     }
     encoder(&cluster, 0).delete("g/s_1.ts").await.unwrap();
     usage(4 * BODY as u64, 4).await;
-    until("a PUT is taken", Duration::from_secs(3), || async {
+    until("a PUT is taken", Duration::from_secs(30), || async {
         encoder(&cluster, 0).put("g/s_2.ts", vec![1; BODY]).send().await.ok()
     })
     .await;
     set(&admin, &namespace, json!({"max_bytes": null, "max_objects": 4})).await;
-    until("a PUT is refused by number", Duration::from_secs(3), || async {
+    until("a PUT is refused by number", Duration::from_secs(30), || async {
         let refused = encoder(&cluster, 1).put("h/s_1.ts", vec![1; 1]).send().await.err()?;
         (refused.status()?.as_u16() == 507).then_some(())
     })

@@ -10,7 +10,7 @@ use headwater_meta::{
     bootstrap::{ensure_namespace, issue_key},
     grpc::MetaGrpcClient,
 };
-use headwater_testkit::{Cluster, RawConn, logs, until};
+use headwater_testkit::{Cluster, RawConn, Stopwatch, logs, until};
 use headwater_types::{ApiKey, NamespaceName, SystemClock, SystemRng};
 use std::{
     path::Path,
@@ -59,13 +59,13 @@ async fn a_stream_goes_on_while_the_metadata_is_dead_and_keys_are_revoked_after(
     let output =
         ["-f", "hls", "-hls_time", "1", "-hls_list_size", "0", "-method", "PUT", "-headers", &header, &url];
     let encoder = Encoder::start(dir.path(), "live", Generation::Five, SECONDS, &output);
-    until("the stream is there", Duration::from_secs(10), || async {
+    until("the stream is there", Duration::from_secs(60), || async {
         clients[1].head("live/s.m3u8").await.unwrap().map(drop)
     })
     .await;
     cluster.kill("meta", 1).unwrap();
     // Four more segments with nobody there to ask.
-    until("the stream goes on without the metadata", Duration::from_secs(10), || async {
+    until("the stream goes on without the metadata", Duration::from_secs(60), || async {
         clients[1].head("live/s5.ts").await.unwrap().map(drop)
     })
     .await;
@@ -79,7 +79,7 @@ async fn a_stream_goes_on_while_the_metadata_is_dead_and_keys_are_revoked_after(
     let meta = cluster.process("meta", 1).unwrap().addresses.listen;
     let (clock, rng) = (Arc::new(SystemClock::new()), Arc::new(SystemRng));
     let store = MetaGrpcClient::new(&[meta], "test", clock, rng.clone()).unwrap();
-    until("the voter is back", Duration::from_secs(20), || async { store.membership().await.ok()?.leader })
+    until("the voter is back", Duration::from_secs(60), || async { store.membership().await.ok()?.leader })
         .await;
     let name = NamespaceName::parse(&info.namespace).unwrap();
     // It is there already: asking for it again finds it.
@@ -95,7 +95,7 @@ async fn a_stream_goes_on_while_the_metadata_is_dead_and_keys_are_revoked_after(
         }
         let revoke = Command::RevokeKey { id: key.id.clone() };
         store.propose(revoke, Duration::from_secs(5)).await.unwrap();
-        let revoked = Instant::now();
+        let revoked = Stopwatch::start();
         for viewer in &mut viewers {
             while viewer.status().await != 401 {
                 assert!(revoked.elapsed() < limit, "a revoked key still reads after {limit:?}");
@@ -161,7 +161,7 @@ async fn a_node_that_dies_and_comes_back_costs_no_acknowledged_object() {
 
     cluster.kill("node", 2).unwrap();
     let admin = cluster.process("node", 2).unwrap().addresses.admin;
-    until("the node is dead", Duration::from_secs(5), || async {
+    until("the node is dead", Duration::from_secs(30), || async {
         TcpStream::connect(&admin).await.is_err().then_some(())
     })
     .await;

@@ -1,15 +1,16 @@
 //! A process that is told to stop says so while it drains.
 
-use headwater_testkit::{Dev, RawConn, until};
+use headwater_testkit::{Cluster, RawConn, process::signal, until};
 use std::time::Duration;
+use tokio::net::TcpStream;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readiness_is_off_while_requests_in_flight_finish() {
     let dir = tempfile::tempdir().unwrap();
-    let mut dev = Dev::start(dir.path(), &[]).await.unwrap();
-    let info = dev.info.clone();
+    let cluster = Cluster::start(dir.path(), &[]).await.unwrap();
+    let (info, frontend) = (&cluster.info, cluster.process("frontend", 1).unwrap());
     // Its body never ends: the data plane drains for as long as it may.
-    let mut put = RawConn::connect(info.data_address()).await.unwrap();
+    let mut put = RawConn::connect(&frontend.addresses.listen).await.unwrap();
     put.send(format!(
         "PUT /cache/{}/s.ts HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\
          Authorization: Bearer {}\r\n\r\n",
@@ -19,11 +20,11 @@ async fn readiness_is_off_while_requests_in_flight_finish() {
     .unwrap();
     assert_eq!(put.head().await.unwrap().0, 100);
     let client = reqwest::Client::new();
-    let ready = || client.get(format!("{}/readyz", info.admin_url)).send();
+    let ready = || client.get(format!("http://{}/readyz", frontend.addresses.admin)).send();
     assert_eq!(ready().await.unwrap().status(), 200);
 
-    dev.process().interrupt().unwrap();
-    let report = until("readiness is off", Duration::from_secs(1), || async {
+    signal(frontend.pid, "INT").unwrap();
+    let report = until("readiness is off", Duration::from_secs(10), || async {
         let answer = ready().await.ok()?;
         (answer.status() == 503).then_some(answer)
     })
@@ -31,5 +32,10 @@ async fn readiness_is_off_while_requests_in_flight_finish() {
     let report = report.text().await.unwrap();
     assert!(report.contains("stopping"), "{report}");
     drop(put);
-    assert!(dev.process().wait(Duration::from_secs(5)).await.unwrap().success());
+    until("it ends once the last request has", Duration::from_secs(10), || async {
+        TcpStream::connect(&frontend.addresses.admin).await.is_err().then_some(())
+    })
+    .await;
+    assert!(!cluster.log("frontend", 1).contains("panicked"), "{}", cluster.log("frontend", 1));
+    cluster.stop().await.unwrap();
 }

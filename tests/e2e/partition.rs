@@ -4,14 +4,9 @@ use crate::load::Load;
 use futures_util::StreamExt;
 use headwater_client::{Admin, Client, RetryPolicy};
 use headwater_meta::{Command, MetaError, MetaStore, NamespaceSettings, WatchEvent, grpc::MetaGrpcClient};
-use headwater_testkit::{Hosts, Process, binary::binary, cluster::ClusterInfo, until};
+use headwater_testkit::{Hosts, Process, Stopwatch, binary::binary, cluster::ClusterInfo, until};
 use headwater_types::{NamespaceName, Permission, SystemClock, SystemRng, api::NewKey};
-use std::{
-    collections::BTreeSet,
-    fs,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, fs, sync::Arc, time::Duration};
 
 /// Hosts 1 to 3 have a voter each; nodes, frontends and this test are on the last one.
 const VOTERS: [u8; 3] = [1, 2, 3];
@@ -173,7 +168,7 @@ async fn cut_the_leader_off(hosts: &Hosts) {
     let term = site.store(&[cut]).membership().await.unwrap().term;
 
     hosts.connect(cut, false).unwrap();
-    let since = Instant::now();
+    let since = Stopwatch::start();
     // What was on its way to the old leader has an unknown outcome: it is asked for again.
     let store = site.store(&rest);
     let made = until("the majority decides", SOON, || async {

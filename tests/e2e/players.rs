@@ -91,7 +91,7 @@ async fn a_browser_plays_20_s_live_on_the_watch_page() {
     let dev = Dev::start(dir.path(), &[]).await.unwrap();
     let (node, chromium, modules) =
         (needs::program("node"), needs::program("chromium"), needs::node_modules());
-    let encoder = push_ladder(&dev, PLAY_SECONDS + 40, "6").await;
+    let encoder = push_ladder(&dev, PLAY_SECONDS + 90, "6").await;
 
     let mut browser = Command::new(node);
     // At run time: a shared target directory may hold tests that were built in another checkout.
@@ -105,7 +105,7 @@ async fn a_browser_plays_20_s_live_on_the_watch_page() {
     ));
     browser.args([MASTER, &PLAY_SECONDS.to_string()]);
     let output = tokio::process::Command::from(browser).stdin(Stdio::null()).kill_on_drop(true).output();
-    let output = tokio::time::timeout(Duration::from_secs(90), output).await.expect("in time").unwrap();
+    let output = tokio::time::timeout(Duration::from_secs(120), output).await.expect("in time").unwrap();
     let complaints = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {complaints}", output.status);
     let seen: serde_json::Value = serde_json::from_slice(&output.stdout).expect("the script prints JSON");

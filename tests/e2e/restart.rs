@@ -2,6 +2,7 @@
 
 use headwater_testkit::{Dev, Process, RawConn, binary::binary};
 use std::{path::Path, process::Command, time::Duration};
+use tokio::net::TcpListener;
 
 fn request(dev: &Dev, method: &str, key: &str, headers: &str) -> String {
     let info = &dev.info;
@@ -18,7 +19,10 @@ async fn connect(dev: &Dev) -> RawConn {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ctrl_c_ends_within_2_s_whatever_is_open() {
     let dir = tempfile::tempdir().unwrap();
-    let dev = Dev::start(dir.path(), &[]).await.unwrap();
+    // A collector of traces that accepts them and never answers.
+    let silent_collector = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", silent_collector.local_addr().unwrap());
+    let dev = Dev::start(dir.path(), &["--otlp-endpoint", &endpoint, "--trace-ratio", "1"]).await.unwrap();
     let mut idle = connect(&dev).await;
     let put = request(&dev, "PUT", "a/s_1.ts", "Content-Length: 3\r\n");
     assert_eq!(idle.exchange(put + "one").await.unwrap().status, 201);
@@ -39,7 +43,9 @@ async fn ctrl_c_ends_within_2_s_whatever_is_open() {
     let mut silent = connect(&dev).await;
 
     // Cutting the reader off is worth a warning: it has half of a segment.
-    dev.stop(&["a response was cut"]).await.unwrap();
+    let expected =
+        ["a response was cut", "the last traces were not sent", "traces cannot be sent and are dropped"];
+    dev.stop_within(Duration::from_secs(2), &expected).await.unwrap();
     assert!(idle.is_closed_within(Duration::from_secs(1)).await);
     assert!(silent.is_closed_within(Duration::from_secs(1)).await);
     assert!(reading.chunk().await.is_err(), "half a segment never looks whole");

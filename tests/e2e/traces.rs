@@ -2,21 +2,30 @@
 
 use crate::collector::{Collector, Exported};
 use headwater_testkit::{Cluster, Dev};
+use reqwest::Method;
 
 /// The caller's own span, which the tree hangs from.
 const CALLER: &str = "00000000000000ff";
 
-/// A PUT as a caller with a trace of its own sends it; `seed` tells traces apart. Answers the trace's id.
-async fn traced_put(url: String, api_key: &str, seed: u8) -> Vec<u8> {
+/// A request as a caller with a trace of its own sends it; `seed` tells traces apart. Answers the trace's id.
+async fn traced(method: Method, url: String, api_key: &str, seed: u8) -> Vec<u8> {
     let id: Vec<u8> = (seed..seed + 16).collect();
     let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
-    let put = reqwest::Client::new()
-        .put(url)
+    let mut request = reqwest::Client::new()
+        .request(method.clone(), url)
         .bearer_auth(api_key)
-        .header("traceparent", format!("00-{hex}-{CALLER}-01"))
-        .body("body");
-    assert_eq!(put.send().await.unwrap().status(), 201);
+        .header("traceparent", format!("00-{hex}-{CALLER}-01"));
+    if method == Method::PUT {
+        request = request.body("body");
+    }
+    let answer = request.send().await.unwrap();
+    assert!(answer.status().is_success(), "{method}: {}", answer.status());
+    answer.bytes().await.unwrap();
     id
+}
+
+async fn traced_put(url: String, api_key: &str, seed: u8) -> Vec<u8> {
+    traced(Method::PUT, url, api_key, seed).await
 }
 
 /// The spans from the caller's on down. There must be one tree: a child of the caller's span, and everything else
@@ -61,12 +70,27 @@ async fn a_put_is_one_trace_from_the_frontend_to_the_other_zone() {
     let dev = Dev::start(dir.path(), &["--otlp-endpoint", &endpoint]).await.unwrap();
     let id = traced_put(dev.info.url("a/s_1.ts"), &dev.info.encoder_api_key, 1).await;
     let other = traced_put(dev.info.url("a/s_2.ts"), &dev.info.encoder_api_key, 101).await;
+    let mut reads = Vec::new();
+    let list = format!("{}/cache/{}?list&prefix=a/", dev.info.data_url, dev.info.namespace);
+    for (seed, method, url, name) in [
+        (50, Method::GET, dev.info.url("a/s_1.ts"), "node.get"),
+        (150, Method::HEAD, dev.info.url("a/s_1.ts"), "node.head"),
+        (200, Method::GET, list, "node.list"),
+        (230, Method::DELETE, dev.info.url("a/s_1.ts"), "node.delete"),
+    ] {
+        reads.push((traced(method, url, &dev.info.encoder_api_key, seed).await, name));
+    }
     // The last spans leave when the process ends.
     dev.stop(&[]).await.unwrap();
     for id in [id, other] {
         let spans = collector.trace(&id);
         path(&spans, &["request", "node.put", "node.replicate"]);
         assert_eq!(spans.len(), 3, "{spans:#?}");
+    }
+    for (id, name) in reads {
+        let spans = collector.trace(&id);
+        assert!(spans.iter().any(|found| found.span.name == name), "no {name}: {spans:#?}");
+        assert!(spans.iter().any(|found| found.span.name == "request"), "{spans:#?}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! The process cluster that `cargo xtask cluster` starts.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use std::{
     path::{Path, PathBuf},
@@ -156,7 +156,8 @@ impl Cluster {
             process.interrupt()?;
         }
         self.runner.interrupt()?;
-        self.runner.wait(Duration::from_secs(20)).await.context("stopping the cluster")?;
+        let status = self.runner.wait(Duration::from_secs(120)).await.context("stopping the cluster")?;
+        ensure!(status.success(), "the cluster stopped with {status}: {}", self.runner.output());
         Ok(())
     }
 }

@@ -58,7 +58,7 @@ impl Dev {
         // Where an earlier start's output ends: only lines behind it are about this one.
         let seen = std::fs::read(&log).map_or(0, |b| b.len());
         let mut process = Process::start(&mut command, &log)?;
-        let ready = until("`headwater dev` prints ready", Duration::from_secs(20), || {
+        let ready = until("`headwater dev` prints ready", Duration::from_secs(60), || {
             let ended = process.try_wait();
             let output = process.output();
             async move {
@@ -93,10 +93,15 @@ impl Dev {
         self.process.output()
     }
 
-    /// Stops it as Ctrl-C does; fails if it does not end in 2 s, or logged a warning that is none of `expected`.
-    pub async fn stop(mut self, expected: &[&str]) -> Result<()> {
+    /// Stops it as Ctrl-C does; fails if it does not end, or logged a warning that is none of `expected`.
+    pub async fn stop(self, expected: &[&str]) -> Result<()> {
+        self.stop_within(Duration::from_secs(30), expected).await
+    }
+
+    /// [`Dev::stop`]; fails if it does not end in `limit`, too.
+    pub async fn stop_within(mut self, limit: Duration, expected: &[&str]) -> Result<()> {
         self.process.interrupt()?;
-        let status = self.process.wait(Duration::from_secs(2)).await.context("stopping headwater dev")?;
+        let status = self.process.wait(limit).await.context("stopping headwater dev")?;
         let loud = logs::unexpected(&self.process.output(), expected);
         if !status.success() || !loud.is_empty() {
             bail!("headwater dev ended with {status}; unexpected lines: {loud:#?}");

@@ -1,4 +1,5 @@
-//! A whole two-zone cluster inside the test: direct calls between the roles, real sockets for HTTP.
+//! A whole two-zone cluster inside the test: direct calls between the roles, or gRPC on loopback, and real sockets for
+//! HTTP.
 
 use anyhow::{Context, Result};
 use headwater_frontend::{
@@ -10,7 +11,10 @@ use headwater_meta::{
     bootstrap, worker::WorkerParts,
 };
 use headwater_node::{Identity, NodeConfig, NodeDeps, NodeMetrics, StorageNode, node};
-use headwater_proto::directory::LocalDirectory;
+use headwater_proto::{
+    directory::{Directory, GrpcDirectory, LocalDirectory},
+    grpc::{self, replication_service, storage_service},
+};
 use headwater_store::{HotConfig, HotTier};
 use headwater_telemetry::AccessLog;
 use headwater_types::{
@@ -26,6 +30,8 @@ use tokio_util::sync::CancellationToken;
 pub struct InProcessConfig {
     /// Bytes of each node's hot tier.
     pub hot_capacity: u64,
+    /// Whether the nodes are called over gRPC, as where each is a process of its own.
+    pub grpc: bool,
     /// Settings of the frontends; their zones are `a` and `b`.
     pub frontend: FrontendConfig,
     /// Deadlines and bounds of connections.
@@ -38,6 +44,7 @@ impl Default for InProcessConfig {
     fn default() -> Self {
         Self {
             hot_capacity: 256 << 20,
+            grpc: false,
             frontend: FrontendConfig::default(),
             net: NetConfig::default(),
             access_log: None,
@@ -95,17 +102,20 @@ impl InProcess {
         let (cache, following) = MetaCache::follow(store.clone(), clock.clone(), rng.clone());
         let mut tasks = vec![following];
 
-        let directory = Arc::new(LocalDirectory::new());
+        let local = Arc::new(LocalDirectory::new());
+        let directory: Arc<dyn Directory> =
+            if config.grpc { Arc::new(GrpcDirectory::new()) } else { local.clone() };
         let (mut nodes, mut tiers, mut identities) = (Vec::new(), Vec::new(), Vec::new());
         let zones = [ZoneName::parse("a")?, ZoneName::parse("b")?];
         let mut metrics = NodeMetrics::register(&mut Registry::default(), &zones);
         for (id, zone) in [NodeId(1), NodeId(2)].into_iter().zip(zones) {
             let identity = Identity::take(&dir.path().join(format!("node-{id}")), id)?;
             let tier = Arc::new(HotTier::new(HotConfig::with_capacity(config.hot_capacity), clock.clone()));
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
             let node_config = NodeConfig {
                 member: identity.member(),
                 zone,
-                address: format!("in-process:{id}"),
+                address: listener.local_addr()?.to_string(),
                 inflight_bytes_max: config.frontend.ingest_budget_bytes * 2,
             };
             let deps = NodeDeps {
@@ -117,7 +127,15 @@ impl InProcess {
             };
             let node = StorageNode::start(node_config, deps);
             let service = Arc::new(node::NodeService(node.clone()));
-            directory.register(id, service.clone(), service);
+            if config.grpc {
+                let server = grpc::server_builder()
+                    .add_service(storage_service(service.clone()))
+                    .add_service(replication_service(service))
+                    .serve_with_incoming_shutdown(grpc::incoming(listener), stop.clone().cancelled_owned());
+                tasks.push(tokio::spawn(async move { server.await.expect("the node serves") }));
+            } else {
+                local.register(id, service.clone(), service);
+            }
             tasks.push(tokio::spawn(tier.clone().run_expiry()));
             nodes.push(node);
             tiers.push(tier);
@@ -197,7 +215,7 @@ impl InProcess {
 
     /// Changes the metadata; the frontends know of it when this returns.
     pub async fn propose(&self, command: Command) -> Result<Outcome> {
-        let applied = self.store.propose(command, Duration::from_secs(5)).await?;
+        let applied = self.store.propose(command, Duration::from_secs(30)).await?;
         self.settle().await?;
         Ok(applied.outcome)
     }
@@ -205,7 +223,7 @@ impl InProcess {
     /// Waits until the frontends know everything that was proposed.
     pub async fn settle(&self) -> Result<()> {
         let applied = self.store.membership().await?.applied;
-        let seen = tokio::time::timeout(Duration::from_secs(5), self.cache.wait_for(applied)).await;
+        let seen = tokio::time::timeout(Duration::from_secs(30), self.cache.wait_for(applied)).await;
         seen.context("the watch did not catch up in 5 s")
     }
 

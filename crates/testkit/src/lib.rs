@@ -21,4 +21,4 @@ pub use in_process::{InProcess, InProcessConfig};
 pub use medialive::{MediaLive, MediaLiveConfig};
 pub use process::Process;
 pub use raw::{RawConn, RawResponse};
-pub use wait::until;
+pub use wait::{Stopwatch, until, within};

@@ -1,5 +1,6 @@
 //! A process that ends with its value.
 
+use crate::wait::within;
 use std::{
     fs::File,
     io,
@@ -49,7 +50,7 @@ impl Process {
             }
         };
         let late = |_| Err(io::Error::new(io::ErrorKind::TimedOut, format!("still running after {limit:?}")));
-        tokio::time::timeout(limit, ended).await.unwrap_or_else(late)
+        within(limit, ended).await.unwrap_or_else(late)
     }
 
     /// Sends SIGKILL: the process gets no chance to put anything in order.

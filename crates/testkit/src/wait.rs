@@ -1,8 +1,77 @@
-//! Waiting for a condition, with a bound.
+//! Waiting for what other tasks and processes do.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Once,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    thread,
+    time::Duration,
+};
+use tokio::time::{Instant, error::Elapsed, timeout};
 
-/// Polls `condition` until it gives a value, at most `limit`; panics with `what` after that.
+/// How often a machine is looked at, to see whether it stands still.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How late a look may be on a machine that is only busy.
+const LATE: Duration = Duration::from_millis(100);
+/// Nanoseconds in which this machine stood still, since the first [`Stopwatch`].
+static STOOD_STILL: AtomicU64 = AtomicU64::new(0);
+static LOOKING: Once = Once::new();
+
+#[expect(clippy::disallowed_methods, reason = "it measures the machine")]
+fn look() {
+    let before = std::time::Instant::now();
+    thread::sleep(LOOK_EVERY);
+    let late = before.elapsed().saturating_sub(LOOK_EVERY);
+    if late > LATE {
+        STOOD_STILL.fetch_add(u64::try_from(late.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+    }
+}
+
+/// Measures the time in which this machine ran. A virtual machine is stopped for seconds now and then, with everything
+/// that a test waits for: a limit on that counts no such time.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch {
+    began: Instant,
+    stood_still: u64,
+}
+
+impl Stopwatch {
+    /// Begins now.
+    #[expect(clippy::disallowed_methods, reason = "limits on what real processes take, or on paused time")]
+    pub fn start() -> Self {
+        LOOKING.call_once(|| {
+            thread::spawn(|| {
+                loop {
+                    look();
+                }
+            });
+        });
+        Self { began: Instant::now(), stood_still: STOOD_STILL.load(Relaxed) }
+    }
+
+    /// The time since the start in which the machine ran.
+    pub fn elapsed(&self) -> Duration {
+        let still = Duration::from_nanos(STOOD_STILL.load(Relaxed) - self.stood_still);
+        self.began.elapsed().saturating_sub(still)
+    }
+}
+
+/// Awaits something for `limit` of the time in which this machine runs.
+pub async fn within<T>(limit: Duration, awaited: impl Future<Output = T>) -> Result<T, Elapsed> {
+    let watch = Stopwatch::start();
+    tokio::pin!(awaited);
+    loop {
+        let left = limit.saturating_sub(watch.elapsed());
+        match timeout(left, &mut awaited).await {
+            Err(elapsed) if watch.elapsed() >= limit => return Err(elapsed),
+            Err(_) => {}
+            Ok(value) => return Ok(value),
+        }
+    }
+}
+
+/// Asks again and again until there is a value; panics after `limit`, saying `what` did not happen.
 pub async fn until<T, F: Future<Output = Option<T>>>(
     what: &str,
     limit: Duration,
@@ -16,7 +85,7 @@ pub async fn until<T, F: Future<Output = Option<T>>>(
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    match tokio::time::timeout(limit, poll).await {
+    match within(limit, poll).await {
         Ok(value) => value,
         Err(_) => panic!("not within {limit:?}: {what}"),
     }

@@ -13,6 +13,9 @@ pub struct Options {
     /// The measurements of a few minutes.
     #[arg(long, required = true)]
     quick: bool,
+    /// Rounds of each closed loop; the median counts.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    rounds: u32,
     /// Also write the results here.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -29,6 +32,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let bench = workspace.build("headwater-benches", "headwater-bench", Profile::Release)?;
     let mut command = Command::new(bench);
     command.arg("quick").arg("--headwater").arg(headwater).arg("--xtask").arg(env::current_exe()?);
+    command.args(["--rounds", &options.rounds.to_string()]);
     if let Some(json) = &options.json {
         command.arg("--json").arg(json);
     }

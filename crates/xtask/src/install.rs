@@ -62,6 +62,8 @@ fn apt_get() -> Command {
     let mut words = sudo.iter().chain(&command);
     let mut apt = Command::new(words.next().unwrap_or(&"env"));
     apt.args(words);
+    // A fresh machine may still be installing updates by itself, and a mirror may be busy.
+    apt.args(["-o", "DPkg::Lock::Timeout=600", "-o", "Acquire::Retries=5"]);
     apt
 }
 

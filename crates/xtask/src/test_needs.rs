@@ -87,7 +87,7 @@ impl Python {
         eprintln!("installing by pip: {}", WHEELS.join(" "));
         step::check(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&dir))?;
         let mut pip = Command::new(dir.join("bin/python"));
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries=10"]);
         step::check(pip.args(WHEELS))?;
         fs::write(&stamp, wanted).with_context(|| format!("write {}", stamp.display()))?;
         Ok(Self { dir })
@@ -160,6 +160,7 @@ fn node_packages(dir: &Path) -> anyhow::Result<PathBuf> {
         "--no-audit",
         "--no-fund",
         "--loglevel=error",
+        "--fetch-retries=5",
         "--prefix",
     ]);
     step::check(npm.arg(dir).args(all).current_dir(dir))?;

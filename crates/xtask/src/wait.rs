@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn ends_on_value_error_stop_and_limit() {
-        let second = Duration::from_secs(1);
+        let second = Duration::from_secs(60);
         let mut polls = 0;
         let value = wait_for("three", second, &Stop::manual(), || {
             polls += 1;

@@ -78,7 +78,7 @@ async fn a_frontend_that_is_cut_off_for_too_long_refuses_all_keys() {
     // The watch says something twice a second, which is too seldom for this one.
     let config = InProcessConfig { frontend: limit(Some(Duration::from_millis(1))), ..Default::default() };
     let origin = Origin::with(config, NamespaceSettings::default()).await;
-    let refused = until("a key is refused", Duration::from_secs(5), || async {
+    let refused = until("a key is refused", Duration::from_secs(30), || async {
         let response = origin.get("k.ts").await;
         (response.status == 503).then_some(response)
     });

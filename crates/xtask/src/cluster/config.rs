@@ -58,6 +58,7 @@ pub struct Frontend {
     /// Frontend id, from 1, over all zones.
     pub id: u64,
     pub zone: &'static str,
+    pub data_dir: PathBuf,
     pub listen: SocketAddr,
     pub admin_listen: SocketAddr,
     pub meta: Vec<SocketAddr>,

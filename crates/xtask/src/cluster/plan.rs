@@ -127,6 +127,7 @@ impl Plan {
             let frontend = Frontend {
                 id,
                 zone,
+                data_dir: dir.join(format!("frontend-{id}")),
                 listen,
                 admin_listen: admin,
                 meta: voters.clone(),
