@@ -4,7 +4,7 @@ use crate::manifest::{MediaPlaylist, uris};
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 use headwater_client::{Client, RetryPolicy};
-use headwater_testkit::{Dev, MediaLive, MediaLiveConfig, until};
+use headwater_testkit::{Dev, MediaLive, MediaLiveConfig, RawConn, until};
 use std::{
     io::Read,
     sync::{
@@ -28,6 +28,59 @@ async fn bodies_with_a_length() {
     channel(false, false).await;
 }
 
+fn config(dev: &Dev, chunked: bool, gzip: bool) -> MediaLiveConfig {
+    MediaLiveConfig {
+        destination: dev.info.url("channel"),
+        query: format!("ttl_seconds={TTL_SECONDS}&role=origin"),
+        base_name: "show".into(),
+        renditions: RENDITIONS.map(str::to_owned).into(),
+        password: dev.info.encoder_api_key.clone(),
+        chunked,
+        gzip,
+        window: WINDOW,
+        segment_seconds: 2,
+        retry_interval: Duration::from_millis(200),
+    }
+}
+
+/// An overload that is over before the last of a channel's three retries costs it no segment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn retries_outlast_a_short_overload() {
+    const BUDGET: &str = "--ingest-budget=10485760";
+    let dir = tempfile::tempdir().unwrap();
+    let dev = Dev::start(dir.path(), &[BUDGET]).await.unwrap();
+    // An upload of unknown length in a group that is not known takes all of it.
+    let mut all = RawConn::connect(dev.info.data_address()).await.unwrap();
+    let head = format!(
+        "PUT /cache/{}/other/s_1.ts HTTP/1.1\r\nHost: o\r\nAuthorization: Bearer {}\r\n\
+         Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n",
+        dev.info.namespace, dev.info.encoder_api_key
+    );
+    all.send(head).await.unwrap();
+    assert_eq!(all.head().await.unwrap().0, 100);
+    let mut channel = MediaLive::new(config(&dev, false, false)).unwrap();
+    let pushing = tokio::spawn(async move {
+        channel.push_segment(|r, c| segment(0, r, c)).await.map(|()| channel.failures())
+    });
+    until("an upload is refused", Duration::from_secs(30), || async {
+        let metrics =
+            reqwest::get(format!("{}/metrics", dev.info.admin_url)).await.ok()?.text().await.ok()?;
+        let refused =
+            metrics.lines().find_map(|line| line.strip_prefix("headwater_ingest_refused_total "))?;
+        (refused != "0").then_some(())
+    })
+    .await;
+    assert_eq!(all.exchange("2\r\nok\r\n0\r\n\r\n").await.unwrap().status, 201);
+    let failures = pushing.await.unwrap().expect("a retry succeeds");
+    assert!(failures > 0, "nothing was refused");
+    let client = Client::new(&dev.info.data_url, &dev.info.namespace, &dev.info.player_api_key).unwrap();
+    for (r, rendition) in RENDITIONS.iter().enumerate() {
+        let name = format!("channel/show_{rendition}_00001.ts");
+        assert_eq!(client.get(&name).await.unwrap().bytes().await.unwrap(), segment(0, r, 1), "{name}");
+    }
+    dev.stop(&[]).await.unwrap();
+}
+
 /// The bytes of a segment, which say which one they are.
 fn segment(epoch: u32, rendition: usize, counter: u32) -> Bytes {
     let mut bytes = vec![b'.'; 100_000 + counter as usize];
@@ -39,19 +92,7 @@ fn segment(epoch: u32, rendition: usize, counter: u32) -> Bytes {
 async fn channel(chunked: bool, gzip: bool) {
     let dir = tempfile::tempdir().unwrap();
     let dev = Dev::start(dir.path(), &[]).await.unwrap();
-    let config = MediaLiveConfig {
-        destination: dev.info.url("channel"),
-        query: format!("ttl_seconds={TTL_SECONDS}&role=origin"),
-        base_name: "show".into(),
-        renditions: RENDITIONS.map(str::to_owned).into(),
-        password: dev.info.encoder_api_key.clone(),
-        chunked,
-        gzip,
-        window: WINDOW,
-        segment_seconds: 2,
-        retry_interval: Duration::from_millis(200),
-    };
-    let mut channel = MediaLive::new(config).unwrap();
+    let mut channel = MediaLive::new(config(&dev, chunked, gzip)).unwrap();
     // Without retries: a player's failed request is a failure.
     let builder = Client::builder().retry(RetryPolicy::none());
     let client = builder.client(&dev.info.data_url, &dev.info.namespace, &dev.info.player_api_key).unwrap();
@@ -119,7 +160,7 @@ impl Progress {
     /// Waits until every player has seen what is there now: a whole round that began after this call.
     async fn caught_up(&self) {
         let before = self.rounds.each_ref().map(|rounds| rounds.load(Ordering::SeqCst));
-        until("every player reads two more rounds", Duration::from_secs(10), || async {
+        until("every player reads two more rounds", Duration::from_secs(60), || async {
             let now = self.rounds.each_ref().map(|rounds| rounds.load(Ordering::SeqCst));
             now.iter().zip(before).all(|(now, before)| *now >= before + 2).then_some(())
         })

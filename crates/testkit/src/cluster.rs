@@ -150,7 +150,7 @@ impl Cluster {
         std::fs::read_to_string(self.dir.join(format!("{role}-{id}.log"))).unwrap_or_default()
     }
 
-    /// Stops everything, as Ctrl-C does.
+    /// Stops everything, as Ctrl-C does; fails if a process had to be killed.
     pub async fn stop(mut self) -> Result<()> {
         for (_, _, process) in &self.restarted {
             process.interrupt()?;

@@ -88,8 +88,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         thread::sleep(Duration::from_millis(100));
     }
     eprintln!("stopping");
-    drop(fleet);
-    fs::remove_file(&state_file).context("remove cluster.json")
+    let stopped = fleet.stop();
+    fs::remove_file(&state_file).context("remove cluster.json")?;
+    stopped
 }
 
 /// Writes a process' configuration and starts it.

@@ -1,7 +1,7 @@
 //! The processes of a task: started one by one, watched, and stopped in reverse order however the task ends.
 
 use crate::{guard::Guard, http, process::Process, stop::Stop, wait::wait_for};
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use std::{net::SocketAddr, path::Path, process::Command, time::Duration};
 
 /// How long a process may take until it is ready.
@@ -93,16 +93,37 @@ impl Fleet {
     }
 }
 
-impl Drop for Fleet {
-    fn drop(&mut self) {
+impl Fleet {
+    /// Stops every process.
+    ///
+    /// # Errors
+    /// One did not end by itself.
+    pub fn stop(mut self) -> anyhow::Result<()> {
+        let killed = self.stop_all();
+        ensure!(killed.is_empty(), "{}", killed.join("\n"));
+        Ok(())
+    }
+
+    /// What went wrong.
+    fn stop_all(&mut self) -> Vec<String> {
+        let mut wrong = Vec::new();
         while let Some(mut process) = self.processes.pop() {
             match process.stop() {
                 Ok(true) => {}
-                Ok(false) => eprintln!("{} did not end by itself and was killed", process.name()),
-                Err(error) => eprintln!("{}: {error}", process.name()),
+                Ok(false) => wrong.push(format!("{} did not end by itself and was killed", process.name())),
+                Err(error) => wrong.push(format!("{}: {error}", process.name())),
             }
             // Should the guard be gone, there is nothing to tell it.
             let _ = self.guard.forget(process.id());
+        }
+        wrong
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        for wrong in self.stop_all() {
+            eprintln!("{wrong}");
         }
     }
 }
