@@ -20,6 +20,7 @@ mod manifest;
 mod medialive;
 mod memory;
 mod needs;
+mod openapi;
 mod packager;
 mod partition;
 mod players;

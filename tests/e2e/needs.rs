@@ -28,6 +28,12 @@ pub fn moto_server() -> PathBuf {
     existing("moto_server", given.or_else(|| Some(installed_needs().join("python/bin/moto_server"))))
 }
 
+/// A Python with `openapi-spec-validator`: `HEADWATER_TEST_PYTHON`, else the one of an earlier `cargo xtask test`.
+pub fn python() -> PathBuf {
+    let given = env::var_os("HEADWATER_TEST_PYTHON").map(PathBuf::from);
+    existing("python", given.or_else(|| Some(installed_needs().join("python/bin/python"))))
+}
+
 /// A `node_modules` folder with `playwright-core`: `HEADWATER_TEST_NODE_MODULES`, else the installed one.
 pub fn node_modules() -> PathBuf {
     let given = env::var_os("HEADWATER_TEST_NODE_MODULES").map(PathBuf::from);

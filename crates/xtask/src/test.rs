@@ -46,9 +46,10 @@ fn build(workspace: &Workspace, steps: &mut Steps) -> anyhow::Result<()> {
 
 impl TestNeeds {
     /// As the end-to-end tests read them.
-    fn variables(&self) -> anyhow::Result<[(&str, PathBuf); 3]> {
+    fn variables(&self) -> anyhow::Result<[(&str, PathBuf); 4]> {
         Ok([
             ("HEADWATER_TEST_FFMPEG9", self.python.ffmpeg9()?),
+            ("HEADWATER_TEST_PYTHON", self.python.program("python")),
             ("HEADWATER_TEST_MOTO_SERVER", self.python.program("moto_server")),
             ("HEADWATER_TEST_NODE_MODULES", self.node_modules.clone()),
         ])

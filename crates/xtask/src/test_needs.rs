@@ -29,7 +29,8 @@ const PROGRAMS: [Program; 9] = [
 ];
 
 /// What pip installs: a static ffmpeg 9, an S3 server, a spelling checker.
-const WHEELS: [&str; 3] = ["imageio-ffmpeg==0.8.1", "moto[server,s3]==5.2.5", "typos==1.52.0"];
+const WHEELS: [&str; 4] =
+    ["imageio-ffmpeg==0.8.1", "moto[server,s3]==5.2.5", "openapi-spec-validator==0.9.0", "typos==1.52.0"];
 
 /// Name and version of each npm package.
 const NODE_PACKAGES: [(&str, &str); 3] =
