@@ -3,13 +3,14 @@
 use crate::origin::{Origin, expect};
 use headwater_frontend::{FrontendConfig, UPLOAD_OVERHEAD_BYTES};
 use headwater_testkit::{InProcessConfig, RawConn};
+use headwater_types::limits::{CHUNK_BYTES, OBJECT_BYTES_DEFAULT};
 use std::time::Duration;
 
 #[tokio::test]
 async fn new_uploads_wait_briefly_for_memory_then_are_refused() {
-    let max = headwater_types::limits::OBJECT_BYTES_DEFAULT;
+    let max = OBJECT_BYTES_DEFAULT;
     let frontend = FrontendConfig {
-        ingest_budget_bytes: 2 * (max + UPLOAD_OVERHEAD_BYTES),
+        ingest_budget_bytes: 2 * (max + CHUNK_BYTES as u64 + UPLOAD_OVERHEAD_BYTES),
         ingest_wait: Duration::from_millis(200),
         ..FrontendConfig::default()
     };

@@ -9,7 +9,8 @@ async fn validate(document: &Path) -> (bool, String) {
     let mut validator = Command::new(python());
     validator.args(["-m", "openapi_spec_validator"]).arg(document);
     let output = validator.output().await.unwrap();
-    (output.status.success(), String::from_utf8_lossy(&output.stdout).chars().take(500).collect())
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).chars().take(500).collect())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

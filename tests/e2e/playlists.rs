@@ -2,9 +2,12 @@
 
 use headwater_client::{Client, RetryPolicy};
 use headwater_testkit::Cluster;
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 const VERSIONS: u64 = 300;
@@ -31,19 +34,19 @@ async fn a_playlist_that_is_replaced_all_the_time_never_goes_back_at_any_reader(
         .map(|reader| {
             let (clients, floor) = (clients.clone(), floor.clone());
             tokio::spawn(async move {
-                let mut reads = 0;
+                let mut seen = BTreeSet::new();
                 for turn in reader.. {
                     let least = floor.load(Ordering::SeqCst);
                     let body = clients[turn % clients.len()].get(KEY).await.unwrap().bytes().await.unwrap();
                     let shown: u64 = std::str::from_utf8(&body).unwrap().parse().unwrap();
                     assert!(shown >= least, "{shown} was read after {least} was known");
                     floor.fetch_max(shown, Ordering::SeqCst);
-                    reads += 1;
+                    seen.insert(shown);
                     if shown == VERSIONS {
                         break;
                     }
                 }
-                reads
+                seen.len()
             })
         })
         .collect();
@@ -52,11 +55,10 @@ async fn a_playlist_that_is_replaced_all_the_time_never_goes_back_at_any_reader(
         writer.put(KEY, version.to_string()).send().await.unwrap();
         floor.fetch_max(version, Ordering::SeqCst);
     }
-    let mut reads = 0;
     for reader in readers {
-        reads += reader.await.unwrap();
+        let seen = reader.await.unwrap();
+        println!("a reader saw {seen} of {VERSIONS} versions");
+        assert!(seen > 10, "a reader that saw {seen} versions was no witness");
     }
-    println!("{reads} reads of {VERSIONS} versions");
-    assert!(reads >= READERS);
     cluster.stop().await.unwrap();
 }

@@ -63,7 +63,10 @@ pub(crate) fn of_put(headers: &HeaderMap) -> Result<Preconditions, Problem> {
             "no entity tag of If-Match can be one of ours",
         ));
     }
-    refuse_if_unmodified_since(headers, "use If-Match")?;
+    // Beside an entity tag a date says nothing (RFC 9110 section 13.1.4).
+    if !if_match.present {
+        refuse_if_unmodified_since(headers, "use If-Match")?;
+    }
     Ok(Preconditions {
         if_absent: if_none_match.any,
         if_present: if_match.any,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use headwater_proto::{Follow, HeadReply, HeadRequest, Preconditions, PutReply, PutRequest};
-use headwater_types::{ErrorCode, MediaClass, ObjectId, ObjectKey, ShardId};
+use headwater_types::{ErrorCode, MediaClass, ObjectId, ObjectKey, ShardId, limits::CHUNK_BYTES};
 use http::{Response, StatusCode, header};
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
@@ -134,9 +134,11 @@ async fn check_early(
 /// takes beside its body, which bounds how many small ones there are at once.
 async fn admit(request: Allowed<'_>, key: &ObjectKey, size: Option<u64>) -> Result<Arc<Upload>, Problem> {
     let Allowed { frontend, policy, .. } = request;
-    let expected = size
-        .or_else(|| frontend.sizes.largest(policy.id(), key))
-        .unwrap_or(policy.settings().max_object_bytes);
+    let expected = size.unwrap_or_else(|| {
+        let largest = frontend.sizes.largest(policy.id(), key).unwrap_or(policy.settings().max_object_bytes);
+        // With a buffer that is not full yet.
+        largest + largest.min(CHUNK_BYTES as u64)
+    });
     match frontend.budget.reserve(expected + UPLOAD_OVERHEAD_BYTES, frontend.config.ingest_wait).await {
         Ok(reservation) => Ok(Upload::new(reservation)),
         Err(_) => {

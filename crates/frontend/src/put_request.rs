@@ -6,7 +6,7 @@ use headwater_types::{
     Attributes, ErrorCode, ObjectKey, Ttl,
     limits::{STORED_HEADER_BYTES_MAX, USER_META_BYTES_MAX},
 };
-use http::{HeaderMap, HeaderName, Version, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header, request};
 
 use crate::{
     conditions,
@@ -94,18 +94,23 @@ fn ttl(query: Query<'_>, settings: &NamespaceSettings, key: &ObjectKey) -> Resul
 }
 
 fn attributes(headers: &HeaderMap, key: &ObjectKey) -> Result<Attributes, Problem> {
-    let sent_type = stored(headers, header::CONTENT_TYPE)?;
+    // Of its lines the first counts, as it is no list.
+    let sent_type = stored(headers.get(header::CONTENT_TYPE).into_iter(), header::CONTENT_TYPE)?;
+    let list = |name: HeaderName| stored(headers.get_all(&name).iter(), name);
     Ok(Attributes {
         content_type: headwater_media::content_type(key, sent_type.as_deref()).into(),
-        content_encoding: stored(headers, header::CONTENT_ENCODING)?,
-        cache_control: stored(headers, header::CACHE_CONTROL)?,
+        content_encoding: list(header::CONTENT_ENCODING)?,
+        cache_control: list(header::CACHE_CONTROL)?,
         user_meta: user_meta(headers)?,
     })
 }
 
 /// A header that is kept with the object. Several lines of it are one list (RFC 9110 section 5.3).
-fn stored(headers: &HeaderMap, name: HeaderName) -> Result<Option<String>, Problem> {
-    let lines: Result<Vec<&str>, _> = headers.get_all(&name).iter().map(|value| value.to_str()).collect();
+fn stored<'a>(
+    lines: impl Iterator<Item = &'a HeaderValue>,
+    name: HeaderName,
+) -> Result<Option<String>, Problem> {
+    let lines: Result<Vec<&str>, _> = lines.map(HeaderValue::to_str).collect();
     match lines.map(|lines| lines.join(", ")) {
         Ok(list) if list.is_empty() => Ok(None),
         Ok(list) if list.len() <= STORED_HEADER_BYTES_MAX => Ok(Some(list)),

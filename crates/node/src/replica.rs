@@ -42,10 +42,8 @@ impl StorageNode {
         while let Some(piece) = pieces.next().await {
             match piece {
                 Replicate::Chunk(bytes) => {
-                    let counted = charge.add(bytes.len() as u64);
-                    if !begin.staged {
-                        counted.map_err(for_now)?;
-                    }
+                    // However much: its head has let it in, and readers here may follow it already.
+                    let _ = charge.add(bytes.len() as u64);
                     arrival.push(bytes);
                     let size = arrival.body().len();
                     if begin.size.is_none() && size > checked {
@@ -75,7 +73,7 @@ impl StorageNode {
             return Ok(self.replicating().take(begin.size.unwrap_or(0)));
         }
         let charge = self.replicating().admit_body(begin.class, begin.size, u64::MAX);
-        charge.map_err(for_now)
+        charge.map_err(|error| StorageError::Unavailable(error.to_string()))
     }
 
     /// What can never be held is refused, as long as the head can still refuse it.
@@ -153,9 +151,4 @@ impl StorageNode {
             Err(error) => Err(StorageError::Unavailable(error.to_string())),
         }
     }
-}
-
-/// There is no memory for a body now, which says nothing about whether there is room for it.
-fn for_now(error: StorageError) -> StorageError {
-    StorageError::Unavailable(error.to_string())
 }

@@ -158,6 +158,11 @@ impl Cluster {
         self.runner.interrupt()?;
         let status = self.runner.wait(Duration::from_secs(120)).await.context("stopping the cluster")?;
         ensure!(status.success(), "the cluster stopped with {status}: {}", self.runner.output());
+        for (role, id, process) in &mut self.restarted {
+            let status =
+                process.wait(Duration::from_secs(30)).await.with_context(|| format!("{role} {id}"))?;
+            ensure!(status.success(), "{role} {id} stopped with {status}: {}", process.output());
+        }
         Ok(())
     }
 }

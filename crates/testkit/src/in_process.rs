@@ -224,7 +224,7 @@ impl InProcess {
     pub async fn settle(&self) -> Result<()> {
         let applied = self.store.membership().await?.applied;
         let seen = tokio::time::timeout(Duration::from_secs(30), self.cache.wait_for(applied)).await;
-        seen.context("the watch did not catch up in 5 s")
+        seen.context("the watch did not catch up in 30 s")
     }
 
     /// Stops it.

@@ -14,7 +14,7 @@ use std::{
 };
 
 /// How long a process may take to end by itself before it is killed.
-pub const STOP_LIMIT: Duration = Duration::from_secs(10);
+pub const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 /// A child process whose output goes to a file.
 #[derive(Debug)]

@@ -28,7 +28,7 @@ const PROGRAMS: [Program; 9] = [
     Program { name: "npm", package: "npm" },
 ];
 
-/// What pip installs: a static ffmpeg 9, an S3 server, a spelling checker.
+/// What pip installs: a static ffmpeg 9, an S3 server, a validator of OpenAPI documents, a spelling checker.
 const WHEELS: [&str; 4] =
     ["imageio-ffmpeg==0.8.1", "moto[server,s3]==5.2.5", "openapi-spec-validator==0.9.0", "typos==1.52.0"];
 

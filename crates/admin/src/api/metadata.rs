@@ -168,7 +168,7 @@ fn again(action: &str) -> &'static str {
             "look at the namespace before you send it again: if it is there, it may be the one that you asked for"
         }
         "purge.start" => {
-            "look at the purges before you send it again: one that has ended since would also take what was stored meanwhile"
+            "look at the purges before you send it again: if it has ended since, another one also takes what was stored meanwhile"
         }
         _ => "send it again: it is safe",
     }

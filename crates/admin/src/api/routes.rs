@@ -70,7 +70,7 @@ async fn refuse_a_condition_that_would_not_count(request: Request, next: Next) -
         request.uri().path().strip_prefix("/v1/namespaces/").is_some_and(|rest| !rest.contains('/'));
     let is_asked = request.headers().get(header::IF_MATCH).is_some_and(|tags| tags != "*");
     if is_asked && !request.method().is_safe() && !of_namespace {
-        return ApiError::invalid("If-Match", "counts for changes of a namespace only; leave it out")
+        return ApiError::invalid("If-Match", "counts for changes of a namespace itself only; leave it out")
             .into_response();
     }
     next.run(request).await

@@ -30,7 +30,7 @@ since if the first one has ended, and a `DELETE` of a namespace deletes one that
 `If-Match` is sent. A change goes on when the client that asked for it goes away.
 
 **Versions.** A namespace has an `ETag`; `If-Match` makes a change depend on it (412 if it has changed since). Nothing else
-has one, and a change of it with `If-Match` is refused.
+takes one: every other change with `If-Match`, but for `*`, is refused.
 
 **Pages.** Listings have `items` and a `cursor`; send it as `cursor` for the next page, until it is null.
 

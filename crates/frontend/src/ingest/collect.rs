@@ -35,6 +35,8 @@ pub(crate) struct Collector {
     checks: BodyChecks,
     hasher: DigestHasher,
     buffer: BytesMut,
+    /// Whether a piece that was shown keeps the buffer's memory.
+    is_shared: bool,
     /// Bytes of the next buffer.
     next_buffer: usize,
     /// Bytes of all buffers so far.
@@ -55,6 +57,7 @@ impl Collector {
             checks,
             hasher: DigestHasher::new(),
             buffer: BytesMut::new(),
+            is_shared: false,
             next_buffer,
             allocated: 0,
             pieces: 0,
@@ -105,13 +108,16 @@ impl Collector {
             self.buffer.extend_from_slice(&data[..part]);
             data = &data[part..];
         }
-        self.upload.cover(self.held()).map_err(|NoBudget| no_memory())
+        let covered = self.upload.cover(self.held());
+        // What is held of a body of known length beside what was reserved for it is not worth a refusal.
+        if self.limits.declared.is_some() { Ok(()) } else { covered.map_err(|NoBudget| no_memory()) }
     }
 
     fn allocate(&mut self) {
         let left = self.limits.declared.map(|declared| declared.saturating_sub(self.allocated).max(1));
         let bytes = self.next_buffer.min(left.and_then(|l| usize::try_from(l).ok()).unwrap_or(usize::MAX));
         self.buffer = BytesMut::with_capacity(bytes);
+        self.is_shared = false;
         self.allocated += self.buffer.capacity() as u64;
         self.next_buffer = (self.next_buffer * 2).min(CHUNK_BYTES);
     }
@@ -135,6 +141,7 @@ impl Collector {
         self.pieces += 1;
         let is_filled = self.buffer.len() >= self.buffer.capacity() / 8 * 7;
         if is_filled || self.limits.declared.is_some() {
+            self.is_shared = true;
             self.upload.push(self.buffer.split().freeze());
         } else {
             self.allocated += self.buffer.len() as u64;
@@ -152,6 +159,9 @@ impl Collector {
         }
         std::mem::take(&mut self.checks).finish()?;
         self.publish();
+        if !self.is_shared {
+            self.allocated -= self.buffer.capacity() as u64;
+        }
         let end = BodyEnd { digest: self.hasher.digest(), size: self.size };
         self.upload.complete(end, self.held(), now);
         Ok(self.size)

@@ -345,7 +345,7 @@ impl Pair {
         };
         tokio::time::timeout(Duration::from_secs(30), wait)
             .await
-            .expect("the condition did not come true in 5 s");
+            .expect("the condition did not come true in 30 s");
     }
 
     /// Repeats a call until it succeeds, at most 5 s.

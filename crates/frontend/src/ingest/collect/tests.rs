@@ -58,6 +58,29 @@ async fn what_goes_in_comes_out_with_its_digest() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_as_large_as_was_reserved_is_never_refused() {
+    const ALL: u64 = 8 << 20;
+    let size = 1_u64 << 20;
+    for (declared, piece) in
+        [None, Some(size)].into_iter().flat_map(|d| [10_000, 65_536, 700_000].map(|p| (d, p)))
+    {
+        // Another one has used up the debt.
+        let budget = IngestBudget::new(ALL, Default::default());
+        let reserved = size + declared.map_or(CHUNK_BYTES as u64, |_| 0) + UPLOAD_OVERHEAD_BYTES;
+        let upload = Upload::new(budget.reserve(reserved, WAIT).await.unwrap());
+        let mut other = budget.reserve(ALL - reserved, WAIT).await.unwrap();
+        assert!(other.cover(2 * ALL).is_err());
+        let bytes = vec![7; size as usize];
+        let pieces = bytes.chunks(piece).map(|piece| Ok::<_, Infallible>(Bytes::copy_from_slice(piece)));
+        let mut body = RequestBody::new(Body::from_stream(stream::iter(pieces.collect::<Vec<_>>())));
+        let limits = BodyLimits { declared, max: size };
+        let collector = Collector::new(upload.clone(), limits, BodyChecks::default());
+        let collected = collector.collect(None, &mut body, || Duration::ZERO).await;
+        assert_eq!(collected.map_err(|p| p.code.code()), Ok(size), "{declared:?} in pieces of {piece}");
+    }
+}
+
+#[tokio::test]
 async fn limits_at_and_one_past() {
     let body = |size: usize| vec![Bytes::from(vec![0; size])];
     assert_eq!(collect(body(10), None, 10).await.result, Ok(10));
