@@ -118,7 +118,11 @@ impl Cluster {
         match restarted.map(|at| self.restarted.remove(at).2) {
             // It is waited for and gone once this is dropped.
             Some(process) => drop(process),
-            None => signal(self.process(role, id)?.pid, "KILL")?,
+            None => {
+                let pid = self.process(role, id)?.pid;
+                signal(pid, "KILL")?;
+                until_gone(pid)?;
+            }
         }
         Ok(())
     }
@@ -165,6 +169,21 @@ impl Cluster {
         }
         Ok(())
     }
+}
+
+/// Waits until a killed process, a child of somebody else, has let go of its files and ports. It may then still be waited
+/// for by its parent (state `Z`).
+fn until_gone(pid: u32) -> Result<()> {
+    for _ in 0..2000 {
+        // `pid (name) state …`: the name may have anything in it.
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        if state.is_none_or(|state| matches!(state, 'Z' | 'X')) {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    bail!("process {pid} is still there long after it was killed")
 }
 
 impl Drop for Cluster {
