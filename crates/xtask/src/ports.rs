@@ -3,13 +3,24 @@
 
 use anyhow::bail;
 use std::{
+    io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     ops::Range,
+    os::{
+        linux::net::SocketAddrExt,
+        unix::net::{self, UnixListener},
+    },
     process,
+    sync::{Mutex, PoisonError},
 };
 
 /// Below `net.ipv4.ip_local_port_range`, above most services.
 const RANGE: Range<u16> = 20_000..32_000;
+/// A task looks for its ports in a block of so many that it has for itself, whether somebody listens there or not: what it
+/// has stopped may be started again.
+const BLOCK: u16 = 100;
+/// The claims on blocks, which end with the process.
+static CLAIMED: Mutex<Vec<UnixListener>> = Mutex::new(Vec::new());
 
 /// `count` different loopback addresses that nobody listens on.
 ///
@@ -17,7 +28,7 @@ const RANGE: Range<u16> = 20_000..32_000;
 /// So many are not free.
 pub fn free(count: usize) -> anyhow::Result<Vec<SocketAddr>> {
     // Each is held until all are found, so that none is given twice.
-    let held: Vec<TcpListener> = candidates(process::id())
+    let held: Vec<TcpListener> = candidates(claim(process::id())?)
         .filter_map(|port| TcpListener::bind(loopback(port)).ok())
         .take(count)
         .collect();
@@ -44,15 +55,25 @@ fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
-/// Every port of the range once. Where to begin depends on the process, so that tasks that run side by side rarely look
-/// at the same ports in the moment between choosing and listening.
-fn candidates(process: u32) -> impl Iterator<Item = u16> {
-    let length = u32::from(RANGE.end - RANGE.start);
-    let start = process.wrapping_mul(97) % length;
-    (0..length).filter_map(move |step| {
-        let offset = u16::try_from((start + step) % length).ok()?;
-        Some(RANGE.start + offset)
-    })
+/// Claims a block that no other process has, by a name that the system forgets with the process; where it begins in the
+/// range. Which one is tried first depends on the process.
+fn claim(process: u32) -> io::Result<u16> {
+    let blocks = u32::from(RANGE.end - RANGE.start) / u32::from(BLOCK);
+    for step in 0..blocks {
+        let block = process.wrapping_add(step) % blocks;
+        let name = net::SocketAddr::from_abstract_name(format!("headwater-ports-{block}"))?;
+        if let Ok(claimed) = UnixListener::bind_addr(&name) {
+            CLAIMED.lock().unwrap_or_else(PoisonError::into_inner).push(claimed);
+            return Ok(u16::try_from(block).unwrap_or(0) * BLOCK);
+        }
+    }
+    Err(io::Error::other("every block of ports is claimed by a running task"))
+}
+
+/// Every port of the range once, from the one at `start` on.
+fn candidates(start: u16) -> impl Iterator<Item = u16> {
+    let length = RANGE.end - RANGE.start;
+    (0..length).map(move |step| RANGE.start + (start + step) % length)
 }
 
 #[cfg(test)]
@@ -62,11 +83,18 @@ mod tests {
 
     #[test]
     fn candidates_are_each_port_once() {
-        for process in [0, 1, 4_194_304, u32::MAX] {
-            let all: HashSet<u16> = candidates(process).collect();
+        for start in [0, BLOCK, RANGE.end - RANGE.start - BLOCK] {
+            let all: HashSet<u16> = candidates(start).collect();
             assert_eq!(all.len(), RANGE.len());
             assert!(all.iter().all(|port| RANGE.contains(port)));
         }
+    }
+
+    #[test]
+    fn tasks_that_run_side_by_side_have_blocks_of_their_own() {
+        let claimed: HashSet<u16> = [7, 7, 8, u32::MAX].map(|process| claim(process).unwrap()).into();
+        assert_eq!(claimed.len(), 4);
+        assert!(claimed.iter().all(|start| start % BLOCK == 0 && *start <= RANGE.end - RANGE.start - BLOCK));
     }
 
     #[test]
