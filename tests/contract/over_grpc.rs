@@ -17,9 +17,34 @@ macro_rules! over_grpc {
 }
 
 over_grpc! {
-    read_while_write: media_is_streamed_as_it_arrives_in_both_zones, a_failed_upload_cuts_its_readers, playlists_are_visible_only_when_whole, an_earlier_version_is_read_until_the_new_one_is_whole, old_readers_wait_for_the_whole, delete_cuts_readers_while_the_upload_wins, a_namespace_may_turn_it_off, a_range_of_what_arrives_is_ignored, of_two_uploads_the_one_begun_last_is_followed;
-    get: a_whole_object_with_all_its_headers, head_ignores_ranges, ranges, conditional_reads;
-    listing: listing_pages_prefixes_and_folding, what_stays_is_listed_once_while_names_come_and_go, folded_pages_go_on_to_the_end;
-    put: created_replaced_and_post_is_put, types_encodings_and_metadata_are_stored, framing_chunked_length_and_none, expect_continue_gets_100_or_the_refusal, sizes_at_the_limit_and_one_past, digests_are_checked, preconditions_and_content_range, a_cut_body_closes_the_connection_and_leaves_nothing;
-    delete_cors: delete_is_idempotent_and_ignores_a_body;
+    read_while_write:
+        media_is_streamed_as_it_arrives_in_both_zones,
+        a_failed_upload_cuts_its_readers,
+        playlists_are_visible_only_when_whole,
+        an_earlier_version_is_read_until_the_new_one_is_whole,
+        old_readers_wait_for_the_whole,
+        delete_cuts_readers_while_the_upload_wins,
+        a_namespace_may_turn_it_off,
+        a_range_of_what_arrives_is_ignored,
+        of_two_uploads_the_one_begun_last_is_followed;
+    get:
+        a_whole_object_with_all_its_headers,
+        head_ignores_ranges,
+        ranges,
+        conditional_reads;
+    listing:
+        listing_pages_prefixes_and_folding,
+        what_stays_is_listed_once_while_names_come_and_go,
+        folded_pages_go_on_to_the_end;
+    put:
+        created_replaced_and_post_is_put,
+        types_encodings_and_metadata_are_stored,
+        framing_chunked_length_and_none,
+        expect_continue_gets_100_or_the_refusal,
+        sizes_at_the_limit_and_one_past,
+        digests_are_checked,
+        preconditions_and_content_range,
+        a_cut_body_closes_the_connection_and_leaves_nothing;
+    delete_cors:
+        delete_is_idempotent_and_ignores_a_body;
 }

@@ -35,7 +35,8 @@ const TOKEN: &str = "token";
     paths(
         namespaces::list, namespaces::create, namespaces::show, namespaces::update, namespaces::replace,
         namespaces::remove, keys::list, keys::create, keys::show, keys::revoke, signing_keys::list,
-        signing_keys::create, signing_keys::revoke, purges::start, purges::unblock, objects::list, channels::list, keys::list_admin,
+        signing_keys::create, signing_keys::revoke, purges::start, purges::unblock, objects::list, channels::list,
+        keys::list_admin,
         keys::create_admin, keys::show_admin, keys::revoke_admin, purges::list, purges::show, nodes::list, nodes::show,
         nodes::remove, nodes::drain, nodes::activate, shards::list, cluster::show, cluster::fence, cluster::unfence,
         meta_members::show, meta_members::add, meta_members::remove, audit_entries::list,

@@ -63,9 +63,11 @@ pub(crate) fn of_put(headers: &HeaderMap) -> Result<Preconditions, Problem> {
             "no entity tag of If-Match can be one of ours",
         ));
     }
-    // Beside an entity tag a date says nothing (RFC 9110 section 13.1.4).
-    if !if_match.present {
-        refuse_if_unmodified_since(headers, "use If-Match")?;
+    // Another write may come within the second that a date can tell apart: its client would count on more than can be
+    // checked. Beside an entity tag it says nothing (RFC 9110 section 13.1.4).
+    if headers.contains_key(header::IF_UNMODIFIED_SINCE) && !if_match.present {
+        let detail = "If-Unmodified-Since of a PUT is too coarse; use If-Match";
+        return Err(Problem::new(ErrorCode::InvalidHeader, detail));
     }
     Ok(Preconditions {
         if_absent: if_none_match.any,
@@ -125,18 +127,6 @@ pub(crate) fn not_modified_since(headers: &HeaderMap, stored_at: UnixMillis) -> 
 /// Whether what was stored at `stored_at` is newer than `If-Unmodified-Since` allows. A date that is none is ignored.
 pub(crate) fn modified_since(headers: &HeaderMap, stored_at: UnixMillis) -> bool {
     date(headers, header::IF_UNMODIFIED_SINCE).is_some_and(|since| stored_at.0 / 1000 > since)
-}
-
-/// A write may come within the second of another one, which a date cannot tell apart: the client would count on more than
-/// can be checked.
-pub(crate) fn refuse_if_unmodified_since(headers: &HeaderMap, instead: &str) -> Result<(), Problem> {
-    match headers.contains_key(header::IF_UNMODIFIED_SINCE) {
-        false => Ok(()),
-        true => Err(Problem::new(
-            ErrorCode::InvalidHeader,
-            format!("If-Unmodified-Since counts for reads only; {instead}"),
-        )),
-    }
 }
 
 fn date(headers: &HeaderMap, name: HeaderName) -> Option<u64> {

@@ -8,7 +8,6 @@ use tokio::sync::watch;
 use tracing::Instrument;
 
 use crate::{
-    conditions,
     handle::Allowed,
     ingest::upload::Progress,
     problem::Problem,
@@ -31,13 +30,12 @@ pub(crate) async fn delete(
     key: ObjectKey,
     body: &mut RequestBody,
 ) -> Result<Response<ResponseBody>, Problem> {
-    for name in [header::IF_MATCH, header::IF_NONE_MATCH] {
+    for name in [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_UNMODIFIED_SINCE] {
         if request.parts.headers.contains_key(&name) {
-            let detail = "a DELETE with If-Match or If-None-Match is not supported; nothing was deleted";
+            let detail = format!("a DELETE with {name} is not supported; nothing was deleted");
             return Err(Problem::new(ErrorCode::InvalidHeader, detail));
         }
     }
-    conditions::refuse_if_unmodified_since(&request.parts.headers, "nothing was deleted")?;
     body.discard(IGNORED_BYTES_MAX, IGNORED_TIME).await;
     let settings = request.policy.settings();
     if !settings.ignore_deletes {

@@ -2,8 +2,8 @@
 //!
 //! A body that is here is sent only after a node that may answer has confirmed that it is the newest one: it is asked as by
 //! a reader who has that body (`If-None-Match`, RFC 9110 section 13.1.2), and says so in a few bytes. So reads stay
-//! linearizable, nothing here is ever invalidated, and what is hot crosses between the processes until one reader has had all of
-//! it.
+//! linearizable, nothing here is ever invalidated, and what is hot crosses between the processes until one reader has had
+//! all of it.
 //!
 //! Bounded in bytes, those that are being filled included; first in, first out, as the live edge moves on.
 

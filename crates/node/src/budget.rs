@@ -1,7 +1,10 @@
 //! Memory for bodies that are arriving at this node, bounded by refusing new ones.
 
 use headwater_proto::StorageError;
-use headwater_types::{MediaClass, limits::CHUNK_BYTES};
+use headwater_types::{
+    MediaClass,
+    limits::{CHUNK_BYTES, DEBT_SHARE},
+};
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
@@ -9,9 +12,6 @@ use std::sync::{
 
 /// Classes of objects, each with an expectation of its own.
 const CLASSES: usize = 4;
-
-/// What bodies that outgrow their reservation may take past the limit: an eighth of it.
-const DEBT_SHARE: u64 = 8;
 
 /// Counts the bytes of bodies from their first one until they are stored or given up. They are reserved when a body is
 /// let in; what was let in goes on, so nothing half read waits for memory. A body that outgrows its reservation is

@@ -1,5 +1,6 @@
 //! The byte budget of request bodies.
 
+use headwater_types::limits::DEBT_SHARE;
 use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -7,8 +8,6 @@ use tokio::sync::oneshot;
 
 /// Most PUTs that wait for budget at once; more are refused without waiting.
 const WAITERS_MAX: usize = 4096;
-/// An eighth of the budget may be in debt.
-const DEBT_SHARE: u64 = 8;
 
 /// Bytes that request bodies may take, reserved when a PUT is admitted.
 ///

@@ -28,7 +28,7 @@ pub(super) struct Shares {
     term: u64,
     /// The nodes that were heard in this term.
     nodes: BTreeMap<NodeId, BTreeMap<NamespaceId, Has>>,
-    /// What the nodes of a zone that were not heard may have together.
+    /// What the nodes of a zone that were not heard may have together; nothing where all were.
     unheard: BTreeMap<(ZoneName, NamespaceId), u64>,
 }
 
@@ -59,19 +59,25 @@ impl Shares {
             state.nodes.values().filter(|node| node.zone == *name).map(|node| node.id).collect();
         let reported: BTreeSet<NamespaceId> =
             zone.iter().filter_map(|id| self.nodes.get(id)).flat_map(|has| has.keys().copied()).collect();
+        let silent = zone.iter().filter(|id| !self.nodes.contains_key(id)).count() as u64;
+        if silent == 0 {
+            self.unheard.retain(|(zone, _), _| zone != name);
+        }
         let mut shares = Vec::new();
         for namespace in reported {
             let settings = state.namespaces.get(&namespace).map(|record| &record.settings);
             let Some(capacity) = settings.and_then(|settings| settings.hot_capacity_bytes) else { continue };
             let mut split = Split { namespace, capacity, zone: &zone, nodes: &self.nodes, unheard: 0 };
             let has = split.has(member.node).share;
-            let known = self.unheard.get(&(name.clone(), namespace));
-            split.unheard = match known {
-                Some(unheard) if is_new => unheard.saturating_sub(has),
-                Some(unheard) => *unheard,
-                None => capacity.saturating_sub(split.heard()),
-            };
-            self.unheard.insert((name.clone(), namespace), split.unheard);
+            if silent > 0 {
+                let newly = if is_new { has } else { 0 };
+                let first = || capacity.saturating_sub(split.heard());
+                let unheard = self.unheard.entry((name.clone(), namespace));
+                let unheard =
+                    unheard.and_modify(|known| *known = known.saturating_sub(newly)).or_insert_with(first);
+                // Those that begin meanwhile begin with an equal part each.
+                split.unheard = (*unheard).max(split.equal().saturating_mul(silent));
+            }
             let share = split.next(member.node, hot_capacity);
             if share == has {
                 continue;
@@ -148,10 +154,7 @@ impl Split<'_> {
         if target < has {
             return target;
         }
-        let unheard = self.zone.iter().filter(|id| !self.nodes.contains_key(id)).count() as u64;
-        // Those that begin meanwhile begin with an equal part each.
-        let unheard = if unheard == 0 { 0 } else { self.unheard.max(self.equal().saturating_mul(unheard)) };
-        let free = self.capacity.saturating_sub(self.heard()).saturating_sub(unheard);
+        let free = self.capacity.saturating_sub(self.heard()).saturating_sub(self.unheard);
         let raise = (target - has).min(free);
         if raise > self.capacity / SLACK_PARTS { has + raise } else { has }
     }

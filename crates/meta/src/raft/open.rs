@@ -12,9 +12,10 @@ use super::{
     log_db::{LOG_FILE, LogDb, LogError},
     log_store::LogStore,
     member_ids::MemberIds,
-    snapshot_file::{SnapshotFile, StoredSnapshot, sync_dir},
+    snapshot_file::{SnapshotFile, StoredSnapshot},
     types::LogId,
 };
+use crate::durable;
 
 /// Why a voter could not start.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +72,7 @@ impl Opened {
             }
             opened => opened?,
         };
-        sync_dir(dir)?;
+        durable::sync_parent(&dir.join(LOG_FILE))?;
         let (file, snapshot) = SnapshotFile::open(dir)?;
         let log = LogStore::new(db.clone());
         let owner = log.claim(id)?;

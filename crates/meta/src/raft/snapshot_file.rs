@@ -7,9 +7,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
-    fs::{self, File},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    fs, io,
     path::{Path, PathBuf},
 };
 use tokio::sync::watch;
@@ -18,7 +16,7 @@ use super::{
     document::{self, DocumentError},
     types::{LogId, SnapshotMeta},
 };
-use crate::state::State;
+use crate::{durable, state::State};
 
 /// The file in a voter's data directory.
 pub(super) const FILE: &str = "snapshot.json";
@@ -100,20 +98,8 @@ impl SnapshotFile {
         if *self.newest.borrow() > snapshot.meta.last_log_id {
             return Ok(());
         }
-        let temporary = self.dir.join(TEMPORARY);
-        // It holds the secrets of signing keys.
-        let mut file =
-            File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-        file.write_all(&document)?;
-        file.sync_all()?;
-        fs::rename(&temporary, self.dir.join(FILE))?;
-        sync_dir(&self.dir)?;
+        durable::replace(&self.dir.join(FILE), &document)?;
         self.newest.send_replace(snapshot.meta.last_log_id);
         Ok(())
     }
-}
-
-/// Makes the names in a directory durable.
-pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
 }

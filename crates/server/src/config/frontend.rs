@@ -1,5 +1,6 @@
 //! `headwater frontend`.
 
+use headwater_frontend::FrontendConfig;
 use headwater_telemetry::LogConfig;
 use headwater_types::{ZoneName, limits};
 use ipnet::IpNet;
@@ -46,11 +47,11 @@ struct Low {
 }
 
 fn ingest_default() -> u64 {
-    512 << 20
+    FrontendConfig::default().ingest_budget_bytes
 }
 
 fn near_default() -> u64 {
-    256 << 20
+    FrontendConfig::default().near_cache_bytes
 }
 
 fn network(text: &String) -> Result<IpNet, ConfigError> {

@@ -27,7 +27,8 @@ const FOUNDING: &str = "founding";
 const LOST_AND_FOUND: &str = "lost+found";
 
 /// Makes the data directory of voter `id`, reached at `address`, the only one of a new group whose state is `state` with
-/// its version and every epoch raised by [`RAISE`], and to the time `now`. The directory must be empty or not there. Answers the version that
+/// its version and every epoch raised by [`RAISE`], and to the time `now`. The
+/// directory must be empty or not there. Answers the version that
 /// the group begins at. Start a voter of that id on it, and add others; it needs no bootstrap. Blocks on the disk.
 ///
 /// A crash leaves a directory that no voter starts on: empty it and found again.
