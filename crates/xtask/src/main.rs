@@ -14,6 +14,7 @@ mod step;
 mod stop;
 mod test;
 mod test_needs;
+mod test_runner;
 mod verify;
 mod wait;
 mod workspace;

@@ -17,6 +17,18 @@ pub struct Workspace {
     /// Where cargo builds, whatever decided it (environment, configuration or the default).
     #[serde(rename = "target_directory")]
     pub target: PathBuf,
+    packages: Vec<Package>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Package {
+    targets: Vec<Target>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
 }
 
 /// How binaries are built.
@@ -43,6 +55,14 @@ impl Workspace {
         let mut command = step::cargo();
         command.current_dir(&self.root).args(arguments);
         command
+    }
+
+    /// The names of the test binaries in the `tests` folders of all packages.
+    pub fn test_targets(&self) -> impl Iterator<Item = &str> {
+        let targets = self.packages.iter().flat_map(|package| &package.targets);
+        targets
+            .filter(|target| target.kind.iter().any(|kind| kind == "test"))
+            .map(|target| target.name.as_str())
     }
 
     /// Builds a binary and gives its path.
