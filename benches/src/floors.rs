@@ -12,6 +12,8 @@ pub fn of(scenario: Scenario, kind: Kind) -> Option<f64> {
         (Kind::Dev, Scenario::Get500K) => Some(0.8),
         (Kind::Dev, Scenario::Get4K) => Some(1.0),
         (Kind::Cluster, Scenario::Get500K) => Some(0.25),
-        (Kind::Cluster, Scenario::Get4K) | (_, Scenario::Put500K) | (Kind::Nginx, _) => None,
+        (Kind::Cluster, Scenario::Get4K)
+        | (_, Scenario::Put500K)
+        | (Kind::Nginx | Kind::DevBefore | Kind::ClusterBefore, _) => None,
     }
 }

@@ -28,11 +28,11 @@ struct Cluster {
     player_api_key: String,
 }
 
-/// Starts every role in one process.
+/// Starts every role in one process; `kind` says of which build.
 ///
 /// # Errors
 /// It does not become ready.
-pub async fn dev(program: &Path) -> anyhow::Result<Target> {
+pub async fn dev(kind: Kind, program: &Path) -> anyhow::Result<Target> {
     let files = folder("dev")?;
     let data = files.path().join("data");
     fs::create_dir(&data)?;
@@ -51,14 +51,14 @@ pub async fn dev(program: &Path) -> anyhow::Result<Target> {
     let admin = address_of(&dev.admin_url)?;
     server.wait_for(async || crate::client::Connection::new(admin, "").get("/readyz").await.ok()).await?;
     let address = address_of(&dev.data_url)?;
-    Ok(Target::new(Kind::Dev, address, dev.encoder_api_key, dev.player_api_key, server, files))
+    Ok(Target::new(kind, address, dev.encoder_api_key, dev.player_api_key, server, files))
 }
 
-/// Starts a voter, a node in each zone and a frontend as processes.
+/// Starts a voter, a node in each zone and a frontend as processes; `kind` says of which build.
 ///
 /// # Errors
 /// They do not become ready.
-pub async fn cluster(xtask: &Path, program: &Path) -> anyhow::Result<Target> {
+pub async fn cluster(kind: Kind, xtask: &Path, program: &Path) -> anyhow::Result<Target> {
     let files = folder("cluster")?;
     let dir = files.path().join("cluster");
     let arguments: [&OsStr; 7] = [
@@ -74,7 +74,7 @@ pub async fn cluster(xtask: &Path, program: &Path) -> anyhow::Result<Target> {
     // Written once every process is ready.
     let cluster: Cluster = server.wait_for(async || read_json(&dir.join("cluster.json"))).await?;
     let address = address_of(cluster.data_urls.first().context("no frontend")?)?;
-    Ok(Target::new(Kind::Cluster, address, cluster.encoder_api_key, cluster.player_api_key, server, files))
+    Ok(Target::new(kind, address, cluster.encoder_api_key, cluster.player_api_key, server, files))
 }
 
 /// A folder where files are in memory, as nginx's are.

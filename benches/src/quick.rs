@@ -20,6 +20,9 @@ pub struct Options {
     /// The `xtask` binary, which starts the cluster.
     #[arg(long, value_name = "PATH")]
     xtask: PathBuf,
+    /// The `headwater` binary of an earlier build, to measure beside this one.
+    #[arg(long, value_name = "PATH")]
+    before: Option<PathBuf>,
     /// Also write the results here.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -48,11 +51,14 @@ pub struct Options {
 /// # Errors
 /// A server does not start, a request fails, or with `--check` a ratio is below its floor.
 pub async fn run(options: &Options) -> anyhow::Result<()> {
-    let targets = [
-        nginx::start().await?,
-        headwater::dev(&options.headwater).await?,
-        headwater::cluster(&options.xtask, &options.headwater).await?,
-    ];
+    let mut targets = vec![nginx::start().await?, headwater::dev(Kind::Dev, &options.headwater).await?];
+    if let Some(before) = &options.before {
+        targets.push(headwater::dev(Kind::DevBefore, before).await?);
+    }
+    targets.push(headwater::cluster(Kind::Cluster, &options.xtask, &options.headwater).await?);
+    if let Some(before) = &options.before {
+        targets.push(headwater::cluster(Kind::ClusterBefore, &options.xtask, before).await?);
+    }
     let rates = closed_loops(&targets, options.rounds, options.seconds).await?;
     let load = Load {
         renditions: options.renditions,

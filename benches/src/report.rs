@@ -49,6 +49,8 @@ pub struct Row {
     pub median: f64,
     /// Median over nginx's.
     pub ratio: Option<f64>,
+    /// Median over that of the earlier build.
+    pub before: Option<f64>,
     pub floor: Option<f64>,
     /// Whether the ratio reaches the floor.
     pub pass: Option<bool>,
@@ -61,6 +63,7 @@ pub struct LiveRow {
     pub target: Kind,
     pub count: usize,
     pub p50_ms: Option<f64>,
+    pub p90_ms: Option<f64>,
     pub p99_ms: Option<f64>,
 }
 
@@ -96,6 +99,7 @@ impl Report {
                     target,
                     count: values.len(),
                     p50_ms: stats::percentile_ms(values, 50),
+                    p90_ms: stats::percentile_ms(values, 90),
                     p99_ms: stats::percentile_ms(values, 99),
                 });
             }
@@ -117,7 +121,7 @@ impl Report {
     /// For people.
     pub fn table(&self) -> String {
         let mut out = format!("{}\n\n", self.processor);
-        line(&mut out, ["", "target", "requests/s", "MB/s", "x nginx", "floor", ""]);
+        line(&mut out, ["", "target", "requests/s", "MB/s", "x nginx", "floor", "", "x before"]);
         for row in &self.rows {
             let verdict = row.pass.map_or("", |pass| if pass { "pass" } else { "below" });
             line(
@@ -130,6 +134,7 @@ impl Report {
                     &number(row.ratio, 2),
                     &number(row.floor, 2),
                     verdict,
+                    &number(row.before, 2),
                 ],
             );
         }
@@ -140,13 +145,11 @@ impl Report {
             "\nlive: {renditions} renditions, {viewers_per_rendition} viewers each, segments of {} KiB, {seconds} s",
             segment_bytes / 1024
         );
-        line(&mut out, ["", "target", "requests", "p50 ms", "p99 ms", "", ""]);
+        line(&mut out, ["", "target", "requests", "p50 ms", "p90 ms", "p99 ms", "", ""]);
         for row in &self.live {
             let (count, target) = (row.count.to_string(), row.target.to_string());
-            line(
-                &mut out,
-                [row.operation, &target, &count, &number(row.p50_ms, 2), &number(row.p99_ms, 2), "", ""],
-            );
+            let [p50, p90, p99] = [row.p50_ms, row.p90_ms, row.p99_ms].map(|value| number(value, 2));
+            line(&mut out, [row.operation, &target, &count, &p50, &p90, &p99, "", ""]);
         }
         for (target, errors) in &self.live_errors {
             if let Some(first) = errors.first() {
@@ -157,29 +160,27 @@ impl Report {
     }
 }
 
-/// One row for each scenario and target, with its ratio to nginx in the same scenario.
+/// One row for each scenario and target, with its ratios to nginx and to the earlier build in the same scenario.
 fn rows(rates: BTreeMap<(Scenario, Kind), Vec<f64>>) -> Vec<Row> {
-    let nginx: BTreeMap<Scenario, f64> = rates
-        .iter()
-        .filter(|((_, kind), _)| *kind == Kind::Nginx)
-        .map(|((scenario, _), rounds)| (*scenario, stats::median(rounds)))
-        .collect();
+    let medians: BTreeMap<(Scenario, Kind), f64> =
+        rates.iter().map(|(measured, rounds)| (*measured, stats::median(rounds))).collect();
     rates
         .into_iter()
         .map(|((scenario, target), rounds)| {
             let median = stats::median(&rounds);
-            let peer = nginx.get(&scenario).filter(|_| target != Kind::Nginx);
-            let ratio = peer.map(|peer| median / peer);
+            let over = |other| medians.get(&(scenario, other)).map(|other| median / other);
+            let ratio = over(Kind::Nginx).filter(|_| target != Kind::Nginx);
+            let before = target.before().and_then(over);
             let floor = floors::of(scenario, target);
             let pass = ratio.zip(floor).map(|(ratio, floor)| ratio >= floor);
-            Row { scenario, target, rounds, median, ratio, floor, pass }
+            Row { scenario, target, rounds, median, ratio, before, floor, pass }
         })
         .collect()
 }
 
 /// Titles to the left, figures to the right.
-fn line(out: &mut String, [title, target, columns @ ..]: [&str; 7]) {
-    let _ = write!(out, "{title:<13} {target:<8}");
+fn line(out: &mut String, [title, target, columns @ ..]: [&str; 8]) {
+    let _ = write!(out, "{title:<13} {target:<14}");
     for column in columns {
         let _ = write!(out, " {column:>10}");
     }
@@ -202,6 +203,7 @@ mod tests {
         let rates = BTreeMap::from([
             ((Scenario::Get500K, Kind::Nginx), vec![900.0, 1000.0, 1100.0]),
             ((Scenario::Get500K, Kind::Dev), vec![1000.0, 5.0, 9000.0]),
+            ((Scenario::Get500K, Kind::DevBefore), vec![800.0; 3]),
             ((Scenario::Get500K, Kind::Cluster), vec![249.0; 3]),
         ]);
         let load = Load { renditions: 2, viewers_per_rendition: 1, segment_bytes: 2048, seconds: 3 };
@@ -213,13 +215,15 @@ mod tests {
     #[test]
     fn ratios_are_of_medians_and_judged_at_the_floor() {
         let report = report();
-        let judged: Vec<_> = report.rows.iter().map(|row| (row.target, row.ratio, row.pass)).collect();
+        let judged: Vec<_> =
+            report.rows.iter().map(|row| (row.target, row.ratio, row.before, row.pass)).collect();
         assert_eq!(
             judged,
             [
-                (Kind::Nginx, None, None),
-                (Kind::Dev, Some(1.0), Some(true)),
-                (Kind::Cluster, Some(0.249), Some(false))
+                (Kind::Nginx, None, None, None),
+                (Kind::Dev, Some(1.0), Some(1.25), Some(true)),
+                (Kind::DevBefore, Some(0.8), None, None),
+                (Kind::Cluster, Some(0.249), None, Some(false))
             ]
         );
         assert!(report.is_below_floor());
@@ -230,10 +234,11 @@ mod tests {
     fn the_table_shows_it_all() {
         let table = report().table();
         let has = |line: &str| assert!(table.lines().any(|have| have == line), "{line:?} is not in\n{table}");
-        has("GET 500 KiB   dev            1000        512       1.00       0.80       pass");
-        has("GET 500 KiB   cluster         249        127       0.25       0.25      below");
-        has("put_segment   dev               2       1.00       3.00");
-        has("get_segment   dev               0");
+        has("GET 500 KiB   dev                  1000        512       1.00       0.80       pass       1.25");
+        has("GET 500 KiB   dev before            800        410       0.80");
+        has("GET 500 KiB   cluster               249        127       0.25       0.25      below");
+        has("put_segment   dev                     2       1.00       3.00       3.00");
+        has("get_segment   dev                     0");
         has("dev: 1 requests failed, the first: status 503");
     }
 }

@@ -13,8 +13,25 @@ pub enum Kind {
     Nginx,
     /// All of Headwater in one process: credentials checked, two replicas.
     Dev,
+    /// The same, of an earlier build.
+    #[serde(rename = "dev before")]
+    DevBefore,
     /// Headwater as processes: a voter, a node in each zone, a frontend, all on the one core.
     Cluster,
+    /// The same, of an earlier build.
+    #[serde(rename = "cluster before")]
+    ClusterBefore,
+}
+
+impl Kind {
+    /// The same roles of the earlier build.
+    pub fn before(self) -> Option<Self> {
+        match self {
+            Self::Dev => Some(Self::DevBefore),
+            Self::Cluster => Some(Self::ClusterBefore),
+            Self::Nginx | Self::DevBefore | Self::ClusterBefore => None,
+        }
+    }
 }
 
 impl fmt::Display for Kind {
@@ -22,7 +39,9 @@ impl fmt::Display for Kind {
         formatter.pad(match self {
             Self::Nginx => "nginx",
             Self::Dev => "dev",
+            Self::DevBefore => "dev before",
             Self::Cluster => "cluster",
+            Self::ClusterBefore => "cluster before",
         })
     }
 }

@@ -16,6 +16,9 @@ pub struct Options {
     /// Rounds of each closed loop; the median counts.
     #[arg(long, value_name = "N", default_value_t = 3)]
     rounds: u32,
+    /// Also measure this `headwater` binary, of an earlier build, in the same run.
+    #[arg(long, value_name = "PATH")]
+    before: Option<PathBuf>,
     /// Also write the results here.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -33,6 +36,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let mut command = Command::new(bench);
     command.arg("quick").arg("--headwater").arg(headwater).arg("--xtask").arg(env::current_exe()?);
     command.args(["--rounds", &options.rounds.to_string()]);
+    if let Some(before) = &options.before {
+        command.arg("--before").arg(before);
+    }
     if let Some(json) = &options.json {
         command.arg("--json").arg(json);
     }
