@@ -15,6 +15,7 @@ mod draining;
 mod encoder;
 mod encoders;
 mod force_zone;
+mod huge_pages;
 mod load;
 mod manifest;
 mod medialive;

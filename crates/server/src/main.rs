@@ -4,6 +4,7 @@ mod cli;
 mod config;
 mod credentials;
 mod dev;
+mod huge_pages;
 mod recover;
 mod roles;
 mod size;
@@ -20,6 +21,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const EXIT_CONFIG: u8 = 64;
 
 fn main() -> ExitCode {
+    huge_pages::switch_off();
     let cli = cli::Cli::parse();
     let json = cli.wants_json();
     match cli::run(cli) {
