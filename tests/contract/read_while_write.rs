@@ -4,7 +4,7 @@ use crate::origin::{Origin, expect};
 use headwater_testkit::{RawConn, until};
 use std::time::Duration;
 
-async fn open_put(origin: &Origin, key: &str) -> RawConn {
+pub(crate) async fn open_put(origin: &Origin, key: &str) -> RawConn {
     let mut conn = origin.conn().await;
     let head = format!(
         "PUT /cache/live/{key} HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\n{}\r\n",
@@ -15,7 +15,11 @@ async fn open_put(origin: &Origin, key: &str) -> RawConn {
 }
 
 /// A reader that has its response head, at one of the frontends.
-async fn open_get(origin: &Origin, frontend: usize, key: &str) -> (RawConn, Vec<(String, String)>) {
+pub(crate) async fn open_get(
+    origin: &Origin,
+    frontend: usize,
+    key: &str,
+) -> (RawConn, Vec<(String, String)>) {
     until("the object arrives", Duration::from_secs(30), || async {
         let mut conn = origin.conn_at(frontend).await;
         conn.send(Origin::bytes("GET", &format!("/cache/live/{key}"), &origin.player(), b"")).await.unwrap();
@@ -26,7 +30,7 @@ async fn open_get(origin: &Origin, frontend: usize, key: &str) -> (RawConn, Vec<
 }
 
 /// The reader's answer breaks off soon: it neither ends cleanly nor stays open.
-async fn assert_cut(reader: &mut RawConn) {
+pub(crate) async fn assert_cut(reader: &mut RawConn) {
     let rest = tokio::time::timeout(Duration::from_secs(30), reader.rest()).await;
     let rest = rest.expect("the reader is cut").expect("the connection ends");
     assert!(!rest.ends_with(b"0\r\n\r\n"), "no clean end");
@@ -145,32 +149,6 @@ pub(crate) async fn a_namespace_may_turn_it_off() {
     expect(&origin.get("d/s.ts").await, 404, "not_found");
     expect(&put.exchange("0\r\n\r\n").await.unwrap(), 201, "");
     assert_eq!(origin.get("d/s.ts").await.body, b"first");
-}
-
-#[tokio::test]
-pub(crate) async fn a_range_of_what_arrives_is_ignored() {
-    let origin = Origin::start().await;
-    let mut put = open_put(&origin, "d/s.ts").await;
-    put.send("5\r\nfirst\r\n").await.unwrap();
-    drop(open_get(&origin, 1, "d/s.ts").await);
-    let mut readers = Vec::new();
-    for (frontend, range) in [(0, "bytes=1-2"), (1, "bytes=-1"), (0, "bytes=100-"), (1, "bytes=5-")] {
-        let mut reader = origin.conn_at(frontend).await;
-        let headers = format!("{}Range: {range}\r\n", origin.player());
-        reader.send(Origin::bytes("GET", "/cache/live/d/s.ts", &headers, b"")).await.unwrap();
-        let (status, headers) = reader.head().await.unwrap();
-        let header = |name: &str| headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
-        assert_eq!((status, header("content-range")), (200, None), "{range}");
-        assert_eq!(header("transfer-encoding"), Some("chunked"), "{range}");
-        assert_eq!(reader.chunk().await.unwrap(), b"first", "{range}");
-        readers.push(reader);
-    }
-    expect(&put.exchange("6\r\nsecond\r\n0\r\n\r\n").await.unwrap(), 201, "");
-    for mut reader in readers {
-        assert_eq!(reader.chunk().await.unwrap(), b"second");
-        assert!(reader.chunk().await.unwrap().is_empty(), "the clean end");
-    }
-    assert_eq!(origin.get_with("d/s.ts", "Range: bytes=1-2\r\n").await.status, 206, "once it is whole");
 }
 
 #[tokio::test]

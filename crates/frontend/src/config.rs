@@ -17,7 +17,8 @@ pub struct FrontendConfig {
     pub near_cache_bytes: u64,
     /// How long a PUT waits for ingest budget before it is refused as overloaded. Default 2 s.
     pub ingest_wait: Duration,
-    /// How long an authorised request's body may stand still. Default 60 s.
+    /// How long an authorised request's body may stand still, and how long the range of an arriving object may wait for its
+    /// first byte. Default 60 s.
     pub body_idle: Duration,
     /// Time in which a read must begin to be answered. Default 6 s.
     pub read_budget: Duration,

@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 use headwater_media::PlaylistFacts;
 use headwater_proto::{Arriving, Follow, GetReply, GetRequest, HeadReply, HeadRequest, ObjectBody};
-use headwater_types::{Attributes, ErrorCode, MediaClass, ObjectId, ObjectKey, ObjectMeta};
+use headwater_types::{Attributes, ByteRange, ErrorCode, MediaClass, ObjectId, ObjectKey, ObjectMeta};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
 use std::ops::Range;
 
@@ -51,7 +51,7 @@ pub(crate) async fn get(request: Allowed<'_>, key: ObjectKey, findings: &mut Fin
             .copied()
             .chain(near.iter().map(|near| near.digest))
             .collect(),
-        follow: follow(request, class),
+        follow: follow(request, class, range),
         remaining: Default::default(),
     };
     let key = &get.object.key;
@@ -95,6 +95,11 @@ pub(crate) async fn get(request: Allowed<'_>, key: ObjectKey, findings: &mut Fin
                 until_over(body).await;
                 started = request.frontend.clock.monotonic();
             }
+            GetReply::Arriving { arriving, range: Some(range), body } => match begun(body).await {
+                Some(body) => break (GetReply::Arriving { arriving, range: Some(range), body }, None),
+                // It ended before the range began, well or not: what there is now is told by another read.
+                None => started = request.frontend.clock.monotonic(),
+            },
             reply => break (reply, None),
         }
     };
@@ -118,10 +123,15 @@ pub(crate) async fn get(request: Allowed<'_>, key: ObjectKey, findings: &mut Fin
             check_preconditions(headers, &meta)?;
             Err(unsatisfiable(&meta))
         }
-        GetReply::Arriving { arriving, body } => {
+        GetReply::Arriving { arriving, range, body } => {
             findings.tier = Some(Tier::Arriving);
             findings.has_meta = has_meta(&arriving.attributes);
-            Ok(following(request, key, &arriving, ResponseBody::object(body, None)))
+            let size = range.as_ref().map(|range| range.end - range.start);
+            let mut response = following(request, key, &arriving, ResponseBody::object(body, size));
+            if let Some(range) = range {
+                partial(&mut response, &range, None);
+            }
+            Ok(response)
         }
     }
 }
@@ -143,7 +153,7 @@ pub(crate) async fn head(request: Allowed<'_>, key: ObjectKey, findings: &mut Fi
         epoch: Default::default(),
         object: ObjectId { namespace: request.policy.id(), key },
         request_id: request.id,
-        follow: follow(request, class),
+        follow: follow(request, class, None),
         remaining: Default::default(),
     };
     let reply = read(request.frontend, request.started, head.shard, |storage, epoch, remaining| {
@@ -175,11 +185,18 @@ fn has_meta(attributes: &Attributes) -> bool {
     !attributes.user_meta.is_empty()
 }
 
-/// What to do about an object that is still arriving.
-fn follow(request: Allowed<'_>, class: MediaClass) -> Follow {
-    match request.policy.settings().read_while_write && headwater_media::is_followable(class) {
-        true => Follow::Body,
-        false => Follow::No,
+/// What to do about an object that is still arriving. A range is streamed by itself if it ends within what an object of
+/// the namespace may have; else the whole is.
+fn follow(request: Allowed<'_>, class: MediaClass, range: Option<ByteRange>) -> Follow {
+    let settings = request.policy.settings();
+    if !settings.read_while_write || !headwater_media::is_followable(class) {
+        return Follow::No;
+    }
+    match range {
+        Some(ByteRange::FromTo(_, last)) if last < settings.max_object_bytes && !waits(request) => {
+            Follow::Range
+        }
+        _ => Follow::Body,
     }
 }
 
@@ -194,6 +211,15 @@ async fn until_over(body: ObjectBody) {
     if let ObjectBody::Stream(mut pieces) = body {
         while let Some(Ok(_)) = pieces.next().await {}
     }
+}
+
+/// Waits for the first bytes of a range that is arriving; `None` if it ends without any. Its answer must not begin
+/// before: until then the object may turn out to be shorter.
+async fn begun(body: ObjectBody) -> Option<ObjectBody> {
+    let ObjectBody::Stream(mut pieces) = body else { return Some(body) };
+    let first = pieces.next().await?.ok()?;
+    let first = futures_util::stream::iter([Ok(first)]);
+    Some(ObjectBody::Stream(first.chain(pieces).boxed()))
 }
 
 /// The facts of a playlist, unless they are `known`: remembered, or read now, also where the answer itself has no body or
@@ -282,13 +308,19 @@ fn found(
     let size = range.as_ref().map_or(meta.size, |range| range.end - range.start);
     let mut response = stored(request, key, meta, facts, ResponseBody::object(body, Some(size)));
     if let Some(range) = range {
-        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-        let text = format!("bytes {}-{}/{}", range.start, range.end.saturating_sub(1), meta.size);
-        if let Ok(value) = HeaderValue::try_from(text) {
-            response.headers_mut().insert(header::CONTENT_RANGE, value);
-        }
+        partial(&mut response, &range, Some(meta.size));
     }
     response
+}
+
+/// Makes an answer one of a part; `None`: nobody knows yet how large the whole will be (RFC 9110 section 14.4).
+fn partial(response: &mut Response<ResponseBody>, range: &Range<u64>, size: Option<u64>) {
+    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    let (first, last) = (range.start, range.end.saturating_sub(1));
+    let size = size.map_or("*".into(), |size| size.to_string());
+    if let Ok(value) = HeaderValue::try_from(format!("bytes {first}-{last}/{size}")) {
+        response.headers_mut().insert(header::CONTENT_RANGE, value);
+    }
 }
 
 /// 200 with all headers of a stored version.

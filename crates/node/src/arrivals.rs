@@ -1,7 +1,7 @@
 //! Objects that are still being written here, and the readers that follow them.
 
 use bytes::Bytes;
-use headwater_proto::Arriving;
+use headwater_proto::{Arriving, Began};
 use headwater_types::{BodyReader, BodyWriter, ObjectId};
 use parking_lot::Mutex;
 use std::{
@@ -13,17 +13,19 @@ use std::{
 };
 use tokio::sync::watch;
 
+use crate::beginnings::Beginning;
+
 /// The uploads in progress of a node, by object.
 #[derive(Debug, Default)]
 pub struct Arrivals {
     by_object: Mutex<HashMap<ObjectId, Vec<Arc<Shared>>>>,
-    begun: AtomicU64,
+    arrived: AtomicU64,
 }
 
 #[derive(Debug)]
 struct Shared {
-    /// Orders uploads: the one begun last is followed.
-    order: u64,
+    /// The upload begun last is followed.
+    beginning: Beginning,
     about: Arriving,
     /// What readers follow; apart from the upload's own body, since a DELETE cuts the readers and not the upload.
     follow: BodyWriter,
@@ -36,19 +38,24 @@ struct Shared {
 pub struct Arrival {
     arrivals: Weak<Arrivals>,
     object: ObjectId,
-    order: u64,
+    beginning: Beginning,
     about: Option<Arriving>,
     shared: Option<Arc<Shared>>,
     body: BodyWriter,
 }
 
 impl Arrivals {
-    /// Begins an upload. Readers can follow it from its first byte on, if `about` is given.
-    pub fn begin(self: &Arc<Self>, object: ObjectId, about: Option<Arriving>) -> Arrival {
+    /// Begins an upload whose request `began` then. Readers can follow it from its first byte on, if `about` is given.
+    pub fn begin(
+        self: &Arc<Self>,
+        object: ObjectId,
+        about: Option<Arriving>,
+        began: Option<Began>,
+    ) -> Arrival {
         Arrival {
             arrivals: Arc::downgrade(self),
             object,
-            order: self.begun.fetch_add(1, Ordering::Relaxed),
+            beginning: Beginning { began, arrived: self.arrived.fetch_add(1, Ordering::Relaxed) },
             about,
             shared: None,
             body: BodyWriter::new(),
@@ -84,7 +91,10 @@ impl Arrivals {
     }
 
     fn last(&self, object: &ObjectId) -> Option<Arc<Shared>> {
-        self.by_object.lock().get(object)?.iter().max_by_key(|shared| shared.order).cloned()
+        let is_before = |a: &'_ Arc<Shared>, b: &'_ Arc<Shared>| a.beginning.is_before(b.beginning);
+        let by_object = self.by_object.lock();
+        let last = by_object.get(object)?.iter().reduce(|a, b| if is_before(a, b) { b } else { a });
+        last.cloned()
     }
 }
 
@@ -105,13 +115,18 @@ impl Arrival {
     fn publish(&mut self) {
         let (Some(about), Some(arrivals)) = (self.about.take(), self.arrivals.upgrade()) else { return };
         let shared = Arc::new(Shared {
-            order: self.order,
+            beginning: self.beginning,
             about,
             follow: BodyWriter::new(),
             over: watch::Sender::new(false),
         });
         arrivals.by_object.lock().entry(self.object.clone()).or_default().push(shared.clone());
         self.shared = Some(shared);
+    }
+
+    /// When it began.
+    pub fn beginning(&self) -> Beginning {
+        self.beginning
     }
 
     /// The upload's own body.
@@ -135,7 +150,7 @@ impl Drop for Arrival {
         let Some(arrivals) = self.arrivals.upgrade() else { return };
         let mut by_object = arrivals.by_object.lock();
         if let Some(uploads) = by_object.get_mut(&self.object) {
-            uploads.retain(|other| other.order != self.order);
+            uploads.retain(|other| other.beginning.arrived != self.beginning.arrived);
             if uploads.is_empty() {
                 by_object.remove(&self.object);
             }

@@ -1,9 +1,9 @@
 //! GET and HEAD at a member that may answer.
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use headwater_proto::{Follow, GetReply, GetRequest, HeadReply, HeadRequest, ObjectBody, StorageError};
 use headwater_store::Record;
-use headwater_types::{Epoch, ObjectId, ShardId};
+use headwater_types::{BodyCut, Epoch, ObjectId, RangeReader, ShardId};
 use std::{sync::Arc, time::Duration};
 
 use crate::node::{StorageNode, refused};
@@ -24,11 +24,15 @@ impl StorageNode {
             match self.look_up(shard, epoch, object, remaining).await? {
                 Seen::Object(record) => return Ok(answer(&request, &record)),
                 Seen::Absent if follow == Follow::Wait && self.await_arrival(object, remaining).await? => {}
-                Seen::Absent if follow == Follow::Body => {
+                Seen::Absent if matches!(follow, Follow::Body | Follow::Range) => {
                     let (arriving, body) = self.arrivals().follow(object).ok_or(StorageError::NotFound)?;
                     self.metrics().followed_reads.inc();
-                    let body = body.map(|piece| piece.map_err(|_| StorageError::BodyCut));
-                    return Ok(GetReply::Arriving { arriving, body: ObjectBody::Stream(body.boxed()) });
+                    let range = request.arriving_range();
+                    let body = match range.clone() {
+                        Some(range) => RangeReader::new(body, range).map_err(cut).boxed(),
+                        None => body.map_err(cut).boxed(),
+                    };
+                    return Ok(GetReply::Arriving { arriving, range, body: ObjectBody::Stream(body) });
                 }
                 Seen::Absent => return Err(StorageError::NotFound),
             }
@@ -41,7 +45,7 @@ impl StorageNode {
             match self.look_up(shard, epoch, object, remaining).await? {
                 Seen::Object(record) => return Ok(HeadReply::Found(record.meta.clone())),
                 Seen::Absent if follow == Follow::Wait && self.await_arrival(object, remaining).await? => {}
-                Seen::Absent if follow == Follow::Body => {
+                Seen::Absent if matches!(follow, Follow::Body | Follow::Range) => {
                     let (arriving, _) = self.arrivals().follow(object).ok_or(StorageError::NotFound)?;
                     return Ok(HeadReply::Arriving(arriving));
                 }
@@ -99,6 +103,10 @@ impl StorageNode {
     pub(crate) fn has_tail(&self, shard: ShardId) -> bool {
         self.shard(shard).lock().has_tail()
     }
+}
+
+fn cut(BodyCut: BodyCut) -> StorageError {
+    StorageError::BodyCut
 }
 
 fn answer(request: &GetRequest, record: &Record) -> GetReply {

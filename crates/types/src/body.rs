@@ -258,6 +258,24 @@ impl BodyReader {
     }
 }
 
+impl BodyReader {
+    /// Passes over pieces that are there, as long as they lie within the next `bytes` bytes. Returns how many bytes were
+    /// passed over.
+    pub fn skip_up_to(&mut self, bytes: u64) -> u64 {
+        let inner = self.shared.lock();
+        let mut skipped = 0;
+        while let Some(piece) = inner.pieces.get(self.next) {
+            let len = piece.len() as u64;
+            if skipped + len > bytes {
+                break;
+            }
+            skipped += len;
+            self.next += 1;
+        }
+        skipped
+    }
+}
+
 impl Stream for BodyReader {
     type Item = Result<Bytes, BodyCut>;
 
@@ -266,5 +284,8 @@ impl Stream for BodyReader {
     }
 }
 
+mod range_reader;
 #[cfg(test)]
 mod tests;
+
+pub use range_reader::RangeReader;

@@ -29,7 +29,7 @@ pub mod version;
 
 pub use api_key::{ApiKey, ApiKeyError, KeyId};
 pub use attributes::Attributes;
-pub use body::{BodyCut, BodyReader, BodyWriter, Chunks};
+pub use body::{BodyCut, BodyReader, BodyWriter, Chunks, RangeReader};
 pub use class::MediaClass;
 pub use clock::{Clock, ManualClock, SystemClock, UnixMillis};
 pub use digest::{Digest, DigestHasher};

@@ -25,7 +25,10 @@ impl TryFrom<v1::GetRequest> for GetRequest {
             range: wire.range.map(TryInto::try_into).transpose()?,
             if_range: if_range.transpose()?,
             if_none_match: digests("get.if_none_match", &wire.if_none_match)?,
-            follow: follow("get.follow", wire.follow)?,
+            follow: match follow("get.follow", wire.follow)? {
+                Follow::Body if wire.follow_range => Follow::Range,
+                follow => follow,
+            },
             remaining: remaining(wire.remaining_ms),
         })
     }
@@ -43,6 +46,7 @@ impl From<GetRequest> for v1::GetRequest {
             if_none_match: digests_to_bytes(&request.if_none_match),
             follow: follow_to_wire(request.follow),
             remaining_ms: to_millis(request.remaining),
+            follow_range: request.follow == Follow::Range,
         }
     }
 }
@@ -82,7 +86,8 @@ fn follow(field: &'static str, follow: i32) -> Result<Follow, ConvertError> {
 fn follow_to_wire(follow: Follow) -> i32 {
     let wire = match follow {
         Follow::No => v1::Follow::No,
-        Follow::Body => v1::Follow::Body,
+        // A node that does not know of ranges streams the whole, and says so.
+        Follow::Body | Follow::Range => v1::Follow::Body,
         Follow::Wait => v1::Follow::Wait,
     };
     wire.into()
@@ -105,6 +110,8 @@ impl From<Arriving> for v1::Arriving {
             attributes: Some(arriving.attributes.into()),
             media_class: object::class_to_wire(arriving.class),
             ttl_seconds: arriving.ttl.as_secs(),
+            range_start: None,
+            range_end: None,
         }
     }
 }
@@ -113,7 +120,7 @@ impl From<Arriving> for v1::Arriving {
 #[derive(Debug)]
 pub(crate) enum GetHeader {
     Found { meta: Arc<ObjectMeta>, range: Option<Range<u64>> },
-    Arriving(Arriving),
+    Arriving { arriving: Arriving, range: Option<Range<u64>> },
     NotModified(Arc<ObjectMeta>),
     RangeNotSatisfiable(Arc<ObjectMeta>),
 }
@@ -132,7 +139,14 @@ impl TryFrom<v1::GetHeader> for GetHeader {
                 };
                 Self::Found { meta: Arc::new(meta), range }
             }
-            Outcome::Arriving(arriving) => Self::Arriving(arriving.try_into()?),
+            Outcome::Arriving(arriving) => {
+                let range = match (arriving.range_start, arriving.range_end) {
+                    (None, None) => None,
+                    (Some(start), Some(end)) if start < end => Some(start..end),
+                    _ => return Err(wrong("arriving.range", "is empty")),
+                };
+                Self::Arriving { arriving: arriving.try_into()?, range }
+            }
             Outcome::NotModified(meta) => Self::NotModified(Arc::new(meta.try_into()?)),
             Outcome::RangeNotSatisfiable(meta) => Self::RangeNotSatisfiable(Arc::new(meta.try_into()?)),
         })
@@ -148,7 +162,11 @@ impl From<GetHeader> for v1::GetHeader {
                 range_start: range.as_ref().map(|range| range.start),
                 range_end: range.map(|range| range.end),
             }),
-            GetHeader::Arriving(arriving) => Outcome::Arriving(arriving.into()),
+            GetHeader::Arriving { arriving, range } => Outcome::Arriving(v1::Arriving {
+                range_start: range.as_ref().map(|range| range.start),
+                range_end: range.map(|range| range.end),
+                ..arriving.into()
+            }),
             GetHeader::NotModified(meta) => Outcome::NotModified(meta.as_ref().into()),
             GetHeader::RangeNotSatisfiable(meta) => Outcome::RangeNotSatisfiable(meta.as_ref().into()),
         };

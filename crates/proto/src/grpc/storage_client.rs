@@ -99,8 +99,8 @@ impl Storage for StorageClient {
                 let len = range.as_ref().map_or(meta.size, |range| range.end - range.start);
                 GetReply::Found { meta, range, body: reply_body::committed(answer, len) }
             }
-            GetHeader::Arriving(arriving) => {
-                GetReply::Arriving { arriving, body: reply_body::arriving(answer) }
+            GetHeader::Arriving { arriving, range } => {
+                GetReply::Arriving { arriving, range, body: reply_body::arriving(answer) }
             }
             GetHeader::NotModified(meta) => GetReply::NotModified(meta),
             GetHeader::RangeNotSatisfiable(meta) => GetReply::RangeNotSatisfiable(meta),

@@ -79,7 +79,7 @@ async fn get(
     );
     let (header, body) = match storage.get(get).instrument(span).await? {
         GetReply::Found { meta, range, body } => (GetHeader::Found { meta, range }, Some(body)),
-        GetReply::Arriving { arriving, body } => (GetHeader::Arriving(arriving), Some(body)),
+        GetReply::Arriving { arriving, range, body } => (GetHeader::Arriving { arriving, range }, Some(body)),
         GetReply::NotModified(meta) => (GetHeader::NotModified(meta), None),
         GetReply::RangeNotSatisfiable(meta) => (GetHeader::RangeNotSatisfiable(meta), None),
     };

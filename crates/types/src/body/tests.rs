@@ -50,6 +50,17 @@ fn every_reader_is_woken_once_a_change_by_the_waker_that_it_had_last() {
 }
 
 #[test]
+fn only_whole_pieces_are_passed_over() {
+    let mut cx = Context::from_waker(Waker::noop());
+    let writer = BodyWriter::new();
+    ["ab", "cd", "ef"].into_iter().for_each(|piece| writer.push(Bytes::from_static(piece.as_bytes())));
+    let mut reader = writer.reader();
+    assert_eq!((reader.skip_up_to(1), reader.skip_up_to(3), reader.skip_up_to(2)), (0, 2, 2));
+    assert_eq!(reader.poll_piece(&mut cx), Poll::Ready(Some(Ok(Bytes::from_static(b"ef")))));
+    assert_eq!(reader.skip_up_to(9), 0);
+}
+
+#[test]
 fn dropping_the_writer_cuts() {
     let mut cx = Context::from_waker(Waker::noop());
     let writer = BodyWriter::new();

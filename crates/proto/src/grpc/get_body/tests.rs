@@ -12,7 +12,8 @@ fn header() -> GetHeader {
         cache_control: None,
         user_meta: Vec::new(),
     };
-    GetHeader::Arriving(Arriving { attributes, class: MediaClass::Media, ttl: Ttl::from_secs(60).unwrap() })
+    let arriving = Arriving { attributes, class: MediaClass::Media, ttl: Ttl::from_secs(60).unwrap() };
+    GetHeader::Arriving { arriving, range: None }
 }
 
 /// The chunks of an answer, and its status.
