@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
 mod addressing;
+mod arriving_ranges;
 mod connections;
 mod credentials;
 mod delete_cors;
@@ -14,6 +15,7 @@ mod listing;
 mod memory;
 mod origin;
 mod over_grpc;
+mod overlapping;
 mod put;
 mod put_headers;
 mod read_while_write;

@@ -17,6 +17,17 @@ macro_rules! over_grpc {
 }
 
 over_grpc! {
+    arriving_ranges:
+        bounded_ranges_are_answered_as_their_bytes_arrive,
+        a_range_beyond_what_has_arrived_waits_for_its_first_byte,
+        a_range_that_the_object_does_not_fill_is_cut_or_refused,
+        an_upload_that_fails_or_is_deleted_cuts_its_ranges,
+        other_ranges_get_the_whole,
+        old_readers_wait_and_get_their_range;
+    overlapping:
+        the_later_of_two_puts_stays_whichever_body_ends_first,
+        between_frontends_the_arrival_at_the_head_decides,
+        conditional_puts_and_deletes_are_decided_as_they_end;
     read_while_write:
         media_is_streamed_as_it_arrives_in_both_zones,
         a_failed_upload_cuts_its_readers,
@@ -25,8 +36,9 @@ over_grpc! {
         old_readers_wait_for_the_whole,
         delete_cuts_readers_while_the_upload_wins,
         a_namespace_may_turn_it_off,
-        a_range_of_what_arrives_is_ignored,
         of_two_uploads_the_one_begun_last_is_followed;
+    history:
+        conditional_writes_and_reads_through_both_zones_are_linearizable;
     get:
         a_whole_object_with_all_its_headers,
         head_ignores_ranges,

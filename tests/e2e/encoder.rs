@@ -53,7 +53,23 @@ impl Encoder {
         command.args(["-re", "-f", "lavfi", "-i", "sine=sample_rate=44100", "-t", &seconds.to_string()]);
         command.args(["-c:v", "libx264", "-preset", "ultrafast", "-threads", "1", "-pix_fmt", "yuv420p"]);
         command.args(["-c:a", "aac", "-b:a", "64k"]).args(streams).args(output);
-        let process = Process::start(&mut command, &dir.join(format!("{name}.log"))).expect("ffmpeg starts");
+        Self::run(&mut command, dir, name, seconds)
+    }
+
+    /// Pushes `seconds` and one frame of a picture of 64x64 without sound, with a key frame a second, in an eighth of the
+    /// time. The last frame is a segment of its own, so two playlists come back to back at the end.
+    pub fn hurried(dir: &Path, name: &str, generation: Generation, seconds: u32, output: &[&str]) -> Self {
+        let mut command = Command::new(program(generation));
+        command.args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-readrate", "8"]);
+        command.args(["-f", "lavfi", "-i", &format!("testsrc2=size=64x64:rate={FRAME_RATE}")]);
+        command.args(["-frames:v", &(seconds * FRAME_RATE + 1).to_string()]);
+        command.args(["-c:v", "libx264", "-preset", "ultrafast", "-threads", "1"]);
+        command.args(["-pix_fmt", "yuv420p", "-g", "25"]).args(output);
+        Self::run(&mut command, dir, name, seconds)
+    }
+
+    fn run(command: &mut Command, dir: &Path, name: &str, seconds: u32) -> Self {
+        let process = Process::start(command, &dir.join(format!("{name}.log"))).expect("ffmpeg starts");
         Self { process, name: name.to_owned(), seconds }
     }
 

@@ -5,6 +5,7 @@ use crate::{
     stored::Stored,
 };
 use headwater_testkit::Dev;
+use std::time::Duration;
 
 /// A window of three segments; the encoder deletes what is older, but for one.
 const HLS: [&str; 10] =
@@ -120,5 +121,40 @@ async fn ffmpeg_9_dash_segments_of_12_s_leave_their_put_idle_as_long() {
     let output = ["-f", "dash", "-seg_duration", "12", "-method", "PUT", &url];
     Encoder::start(target.dev.dir(), "long", Generation::Nine, SECONDS, &output).finish().await;
     target.stored().check_dash("long/", 0, u64::from(SECONDS * FRAME_RATE)).await;
+    target.dev.stop(&[]).await.unwrap();
+}
+
+/// Short pushes on a connection for each request: the last playlists come back to back, and only the last one ends the
+/// stream.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ffmpeg_ends_every_one_of_many_short_pushes() {
+    const PUSHES: usize = 10;
+    let target = Target::start().await;
+    for generation in [Generation::Five, Generation::Nine] {
+        let pushes: Vec<_> = (0..PUSHES)
+            .map(|n| {
+                let name = format!("{generation:?}{n}");
+                let url = target.dev.info.url(&format!("{name}/s.m3u8"));
+                let output =
+                    ["-f", "hls", "-hls_time", "1", "-hls_list_size", "0", "-method", "PUT", "-headers"];
+                let output = [&output[..], &[&target.header, &url]].concat();
+                (name.clone(), Encoder::hurried(target.dev.dir(), &name, generation, 3, &output))
+            })
+            .collect();
+        let mut names = Vec::new();
+        for (name, push) in pushes {
+            push.finish().await;
+            names.push(name);
+        }
+        let stored = target.stored();
+        for name in names {
+            // The encoder leaves without waiting for the answer.
+            headwater_testkit::until("the playlist has its end", Duration::from_secs(10), || async {
+                let text = stored.text(&format!("{name}/s.m3u8")).await;
+                text.ends_with("#EXT-X-ENDLIST\n").then_some(())
+            })
+            .await;
+        }
+    }
     target.dev.stop(&[]).await.unwrap();
 }

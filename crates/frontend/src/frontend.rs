@@ -63,6 +63,8 @@ pub struct Frontend {
     pub(crate) quotas: Quotas,
     pub(crate) rates: Rates,
     pub(crate) overwrites: Overwrites,
+    /// Of this process and this data plane: what makes the order of its requests its own.
+    pub(crate) nonce: u64,
 }
 
 impl fmt::Debug for Frontend {
@@ -82,6 +84,7 @@ impl Frontend {
             config: parts.config,
             cache: parts.cache,
             clock: parts.clock,
+            nonce: parts.rng.next_u64(),
             rng: parts.rng,
             access_log: parts.access_log,
             overwrites: Overwrites::new(metrics.overwritten.clone()),

@@ -1,7 +1,7 @@
 //! PUT and POST: admission, the body on its way to the head while it arrives, and the answer.
 
 use bytes::Bytes;
-use headwater_proto::{Follow, HeadReply, HeadRequest, Preconditions, PutReply, PutRequest};
+use headwater_proto::{Began, Follow, HeadReply, HeadRequest, Preconditions, PutReply, PutRequest};
 use headwater_types::{ErrorCode, MediaClass, ObjectId, ObjectKey, ShardId, limits::CHUNK_BYTES};
 use http::{Response, StatusCode, header};
 use std::{sync::Arc, time::Duration};
@@ -17,6 +17,7 @@ use crate::{
         collect::{BodyLimits, Collector, no_memory, too_large, unreadable},
         upload::Upload,
     },
+    net::Place,
     problem::Problem,
     put_request::PutPlan,
     read::read,
@@ -74,6 +75,7 @@ pub(crate) async fn put(
         size: plan.size,
         size_max: settings.max_object_bytes,
         remaining: Duration::ZERO,
+        began: began(request),
     };
     let limit = Duration::from_millis(settings.write_deadline_ms);
     // On a task of its own: encoders close the connection once the body is sent, which drops this future, and a body
@@ -93,6 +95,12 @@ pub(crate) async fn put(
     }
     response.headers_mut().insert(header::ETAG, answer::etag(reply.meta.digest));
     Ok(response)
+}
+
+/// When the request began. It stays so for every attempt at the write.
+fn began(request: Allowed<'_>) -> Option<Began> {
+    let place: &Place = request.parts.extensions.get()?;
+    Some(Began { frontend: request.frontend.nonce, order: place.0 })
 }
 
 fn expects_continue(request: Allowed<'_>) -> bool {

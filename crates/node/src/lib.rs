@@ -4,6 +4,7 @@
 //! ([`shard::ShardCore`]); everything with sockets, clocks and waiting stands around it.
 
 mod arrivals;
+mod beginnings;
 mod budget;
 mod commit;
 mod delete;

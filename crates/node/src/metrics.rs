@@ -19,6 +19,8 @@ struct Zone {
 pub struct NodeMetrics {
     /// PUTs that every member acknowledged.
     pub puts: Counter,
+    /// PUTs that overlapped a later one of their key and count as written just before it.
+    pub puts_overlapped: Counter,
     /// DELETEs that every member acknowledged.
     pub deletes: Counter,
     /// Replicated versions taken in from heads.
@@ -55,6 +57,7 @@ impl NodeMetrics {
         let gauge = |r: &mut Registry, name, help| family(r, name, help, Family::<Zone, Gauge>::default());
         let r = registry;
         let puts = counter(r, "node_puts", "PUTs that every member acknowledged");
+        let before = counter(r, "node_puts_overlapped", "PUTs that count as written just before a later one");
         let deletes = counter(r, "node_deletes", "DELETEs that every member acknowledged");
         let replicated = counter(r, "node_replicated", "Versions taken in from heads");
         let retries = counter(r, "node_replication_retries", "Handovers that were not acknowledged");
@@ -73,6 +76,7 @@ impl NodeMetrics {
             let zone = Zone { zone: zone.to_string() };
             Self {
                 puts: puts.get_or_create_owned(&zone),
+                puts_overlapped: before.get_or_create_owned(&zone),
                 deletes: deletes.get_or_create_owned(&zone),
                 replicated: replicated.get_or_create_owned(&zone),
                 replication_retries: retries.get_or_create_owned(&zone),

@@ -19,6 +19,7 @@ use tracing::{Instrument, Span};
 
 use crate::{
     arrivals::Arrivals,
+    beginnings::Beginnings,
     budget::Inflight,
     links::Links,
     metrics::NodeMetrics,
@@ -82,6 +83,7 @@ pub struct StorageNode {
     key_locks: Vec<tokio::sync::Mutex<()>>,
     hasher: std::hash::BuildHasherDefault<std::hash::DefaultHasher>,
     arrivals: Arc<Arrivals>,
+    beginnings: Beginnings,
     /// Bodies of uploads.
     inflight: Arc<Inflight>,
     /// Bodies from other heads. Apart from the uploads, which wait for other members: nodes that wait for one another's
@@ -109,6 +111,7 @@ impl StorageNode {
             key_locks: (0..KEY_LOCKS).map(|_| tokio::sync::Mutex::new(())).collect(),
             hasher: Default::default(),
             arrivals: Arc::default(),
+            beginnings: Beginnings::default(),
             inflight,
             replicating,
             resends: Resends::default(),
@@ -310,6 +313,10 @@ impl StorageNode {
 
     pub(crate) fn arrivals(&self) -> &Arc<Arrivals> {
         &self.arrivals
+    }
+
+    pub(crate) fn beginnings(&self) -> &Beginnings {
+        &self.beginnings
     }
 
     pub(crate) fn inflight(&self) -> &Arc<Inflight> {

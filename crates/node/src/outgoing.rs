@@ -135,6 +135,7 @@ impl StorageNode {
             remaining: STALLED_AFTER,
             size: Some(record.meta.size),
             staged: true,
+            began: None,
         };
         Outgoing::open(self.peer(member), begin, body.reader())
     }

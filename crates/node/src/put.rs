@@ -6,7 +6,8 @@ use headwater_proto::{
 };
 use headwater_store::Record;
 use headwater_types::{
-    Chunks, Epoch, Member, ObjectId, ObjectMeta, RequestId, ShardId, Version, limits::REQUEST_IDS_PER_RECORD,
+    Chunks, Epoch, Member, ObjectId, ObjectMeta, RequestId, ShardId, UnixMillis, Version,
+    limits::REQUEST_IDS_PER_RECORD,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -24,6 +25,8 @@ enum Decided {
     Staged { staged: Arc<Staged>, created: bool },
     /// An earlier attempt at the same request was; this is the key's newest version.
     Repeat(Newest),
+    /// Nothing is: it overlapped this newest version, whose request came later, and counts as written just before it.
+    Before(Newest),
 }
 
 /// What the key's lock found: the newest version, staged ones included.
@@ -77,7 +80,7 @@ impl StorageNode {
             class: request.class,
             ttl: request.ttl,
         });
-        let mut arrival = self.arrivals().begin(request.object.clone(), about);
+        let mut arrival = self.arrivals().begin(request.object.clone(), about, request.began);
         let peers: Vec<Member> = entry.writers().filter(|m| *m != self.member()).collect();
         let mut charge = self.inflight().admit_body(request.class, request.size, request.size_max)?;
         let opened = peers.iter().map(|peer| self.open_arriving(&request, *peer, &arrival)).collect();
@@ -131,6 +134,11 @@ impl StorageNode {
         let left = deadline.saturating_sub(self.clock().monotonic());
         match decided {
             Decided::Repeat(newest) => self.answer_repeat(request, newest, left).await,
+            Decided::Before(newest) => {
+                // Its body is not needed any more. It was never a version, so who follows it is cut.
+                drop((arrival, opened));
+                self.answer_before(request, end, newest, left).await
+            }
             Decided::Staged { staged, created } => {
                 self.drive(staged.clone(), opened, Some(arrival));
                 self.until_clean(&staged, left).await?;
@@ -159,6 +167,9 @@ impl StorageNode {
         if !request.preconditions.hold(newest.live().map(|record| record.meta.digest)) {
             return Err(StorageError::PreconditionFailed);
         }
+        if self.began_before(request, arrival, &newest) {
+            return Ok(Decided::Before(newest));
+        }
         let record = self.new_record(request, end, arrival, &newest);
         if !self.tier().fits(request.object.namespace, record.cost()) {
             let bytes = end.size;
@@ -169,6 +180,7 @@ impl StorageNode {
         self.check_members(request, record.cost(), opened)?;
         let created = newest.live().is_none();
         let staged = self.stage(request.shard, request.epoch, record, Some(charge))?;
+        self.note_beginning(request, arrival, staged.record.meta.version);
         Ok(Decided::Staged { staged, created })
     }
 
@@ -235,18 +247,23 @@ impl StorageNode {
         Record {
             object: request.object.clone(),
             shard: request.shard,
-            meta: Arc::new(ObjectMeta {
-                version: Version::default(),
-                digest: end.digest,
-                size: end.size,
-                class: request.class,
-                attributes: request.attributes.clone(),
-                stored_at: now,
-                expires_at: now.plus(request.ttl.as_duration()),
-            }),
+            meta: Arc::new(Self::new_meta(request, end, now)),
             body: Chunks::compact(arrival.body().pieces()),
             tombstone: false,
             request_ids: newest.request_ids(request.request_id),
+        }
+    }
+
+    /// What is known of a whole body without its version.
+    pub(crate) fn new_meta(request: &PutRequest, end: BodyEnd, now: UnixMillis) -> ObjectMeta {
+        ObjectMeta {
+            version: Version::default(),
+            digest: end.digest,
+            size: end.size,
+            class: request.class,
+            attributes: request.attributes.clone(),
+            stored_at: now,
+            expires_at: now.plus(request.ttl.as_duration()),
         }
     }
 
@@ -325,6 +342,7 @@ impl StorageNode {
             remaining: request.remaining.max(Duration::from_secs(1)),
             size: request.size,
             staged: false,
+            began: request.began,
         };
         Outgoing::open(self.peer(to), begin, arrival.body().reader())
     }

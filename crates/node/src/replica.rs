@@ -36,7 +36,7 @@ impl StorageNode {
             class: begin.class,
             ttl: begin.ttl,
         });
-        let mut arrival = self.arrivals().begin(begin.object.clone(), about);
+        let mut arrival = self.arrivals().begin(begin.object.clone(), about, begin.began);
         let mut charge = self.charge(&begin)?;
         let mut checked = CHUNK_BYTES as u64;
         while let Some(piece) = pieces.next().await {

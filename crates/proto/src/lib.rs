@@ -25,7 +25,7 @@ pub use replication::{
     Replicate, ReplicateBegin, ReplicateCommit, Replication, ReplicationPieces, StopReads,
 };
 pub use storage::{
-    Arriving, BodyEnd, BodyPiece, BodyPieces, DeleteReply, DeleteRequest, Follow, GetReply, GetRequest,
-    HeadReply, HeadRequest, ListEntry, ListReply, ListRequest, ObjectBody, Preconditions, PutReply,
-    PutRequest, Storage,
+    Arriving, Began, BodyEnd, BodyPiece, BodyPieces, DeleteReply, DeleteRequest, Follow, GetReply,
+    GetRequest, HeadReply, HeadRequest, ListEntry, ListReply, ListRequest, ObjectBody, Preconditions,
+    PutReply, PutRequest, Storage,
 };

@@ -7,7 +7,7 @@ use headwater_types::{
 };
 use std::{fmt, time::Duration};
 
-use crate::error::StorageError;
+use crate::{error::StorageError, storage::Began};
 
 /// The replication service. Implemented by a node (direct calls) and by [`crate::grpc::ReplicationClient`].
 ///
@@ -77,6 +77,8 @@ pub struct ReplicateBegin {
     /// The head has given it its version. Until then a member refuses what it cannot hold (`Overloaded`), and the head
     /// refuses the write in turn; from then on the member takes it, at worst as evicted at once.
     pub staged: bool,
+    /// When the request of the PUT began: of several uploads of a key the one begun last is followed.
+    pub began: Option<Began>,
 }
 
 /// A piece of a replicated write.

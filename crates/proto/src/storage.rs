@@ -59,6 +59,18 @@ pub struct PutRequest {
     pub size_max: u64,
     /// Time left once the body is complete: the write deadline. A body takes as long as its encoder takes.
     pub remaining: Duration,
+    /// When its request began. Of overlapping PUTs of one key the one that began last stays. `None`: the order of arrival
+    /// at the head stands for it.
+    pub began: Option<Began>,
+}
+
+/// When the request of a PUT began, among the requests of one frontend. The same for every attempt at the write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Began {
+    /// A random number of the frontend's process: orders of two frontends cannot be compared.
+    pub frontend: u64,
+    /// Larger for later requests.
+    pub order: u64,
 }
 
 /// Conditions on the newest version, staged ones included (RFC 9110 section 13).
@@ -73,6 +85,11 @@ pub struct Preconditions {
 }
 
 impl Preconditions {
+    /// Whether there is any.
+    pub fn any(&self) -> bool {
+        *self != Self::default()
+    }
+
     /// Whether they hold where `current` is the digest of the newest version, if there is one.
     pub fn hold(&self, current: Option<Digest>) -> bool {
         match current {
@@ -120,6 +137,8 @@ pub enum Follow {
     No,
     /// Stream it as it arrives.
     Body,
+    /// As [`Follow::Body`]; of a GET with a bounded range and without `if_range`, stream that range of it.
+    Range,
     /// Wait until it is committed, at most for the request's remaining time.
     Wait,
 }
@@ -147,6 +166,20 @@ pub struct GetRequest {
     pub remaining: Duration,
 }
 
+impl GetRequest {
+    /// The bytes to stream of an object that is still arriving, if it is not the whole.
+    pub fn arriving_range(&self) -> Option<Range<u64>> {
+        match self.range {
+            Some(ByteRange::FromTo(first, last))
+                if self.follow == Follow::Range && self.if_range.is_none() && first <= last =>
+            {
+                Some(first..last.saturating_add(1))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// A GET's answer.
 #[derive(Debug)]
 pub enum GetReply {
@@ -159,11 +192,15 @@ pub enum GetReply {
         /// The bytes of the range, or of the whole.
         body: ObjectBody,
     },
-    /// It is still arriving: the body ends cleanly only once it is committed.
+    /// It is still arriving. The whole body ends cleanly only once it is committed.
     Arriving {
         /// What is known of it.
         arriving: Arriving,
-        /// The bytes from the first on.
+        /// The range that is streamed, as it was asked for ([`Follow::Range`]). It begins once its first byte has arrived.
+        /// It ends behind its last byte, whatever becomes of the upload, or early where the committed object does: with
+        /// no byte at all if the range lies outside of that.
+        range: Option<Range<u64>>,
+        /// The bytes of the range, or all of them.
         body: ObjectBody,
     },
     /// The reader has it.
@@ -211,7 +248,7 @@ pub struct HeadRequest {
     pub object: ObjectId,
     /// For logs and traces.
     pub request_id: RequestId,
-    /// About objects that are still arriving.
+    /// About objects that are still arriving; [`Follow::Range`] is the same as [`Follow::Body`].
     pub follow: Follow,
     /// Time left.
     pub remaining: Duration,

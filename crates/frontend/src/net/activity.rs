@@ -1,6 +1,11 @@
 //! What a connection is doing, and until when it may go on: shared by its reads and writes, its requests and its driver.
 
-use super::{config::NetConfig, info::Protocol, metrics::Deadline};
+use super::{
+    config::NetConfig,
+    info::Protocol,
+    metrics::Deadline,
+    order::{self, Place},
+};
 use headwater_types::{Clock, clock::COARSE_LAG_MAX};
 use parking_lot::Mutex;
 use std::{sync::Arc, time::Duration};
@@ -31,6 +36,10 @@ struct State {
     closing: bool,
     /// The peer sends no more: it closed or it is gone.
     peer_done: bool,
+    /// Input was refused, or a request answered before its body was read to its end.
+    left_unread: bool,
+    /// Of the request whose header block is arriving, over HTTP/1.
+    place: Option<Place>,
 }
 
 /// By the monotonic clock, since when.
@@ -66,6 +75,8 @@ impl Activity {
                 stalled_since: None,
                 closing: false,
                 peer_done: false,
+                left_unread: false,
+                place: None,
             }),
         }
     }
@@ -75,9 +86,18 @@ impl Activity {
         self.clock.coarse_monotonic()
     }
 
-    /// Bytes of a header block came, over HTTP/1.
-    pub(super) fn received_head(&self) {
+    /// The place of the request that the connection's first bytes begin.
+    pub(super) fn first_request(&self, place: Place) {
+        self.state.lock().place = Some(place);
+    }
+
+    /// Bytes of a header block came, over HTTP/1. Empty lines before the request are none of it.
+    pub(super) fn received_head(&self, bytes: &[u8]) {
         let mut state = self.state.lock();
+        if state.place.is_none() && order::first_of_request(bytes).is_none() {
+            return;
+        }
+        state.place.get_or_insert_with(Place::next);
         if let Phase::Idle(_) = state.phase {
             state.phase = Phase::Header(self.clock.coarse_monotonic());
         }
@@ -118,6 +138,16 @@ impl Activity {
         self.state.lock().peer_done
     }
 
+    /// Input of the peer is left unread: it may be sending still, and has an answer to read.
+    pub(super) fn leave_unread(&self) {
+        self.state.lock().left_unread = true;
+    }
+
+    /// Whether input was left unread.
+    pub(super) fn has_left_unread(&self) -> bool {
+        self.state.lock().left_unread
+    }
+
     /// The connection was asked to end after what is in flight: it may then be idle no longer than a header may take.
     pub(super) fn begin_closing(&self) {
         let mut state = self.state.lock();
@@ -132,7 +162,9 @@ impl Activity {
         let mut state = self.state.lock();
         state.in_flight += 1;
         state.phase = Phase::Busy;
-        InFlight(self.clone())
+        // Over HTTP/2 requests begin in the order of their HEADERS frames, which is that of these calls.
+        let place = state.place.take().unwrap_or_else(Place::next);
+        InFlight { activity: self.clone(), place }
     }
 
     fn request_ended(&self) {
@@ -177,18 +209,31 @@ impl Activity {
 
 /// A request in flight.
 #[derive(Debug)]
-pub(super) struct InFlight(Arc<Activity>);
+pub(super) struct InFlight {
+    activity: Arc<Activity>,
+    place: Place,
+}
 
 impl InFlight {
     /// The time, for what is timed with the connection.
     pub(super) fn now(&self) -> Duration {
-        self.0.now()
+        self.activity.now()
+    }
+
+    /// Its body will not be read to its end.
+    pub(super) fn leave_unread(&self) {
+        self.activity.leave_unread();
+    }
+
+    /// Its place in the order in which requests began.
+    pub(super) fn place(&self) -> Place {
+        self.place
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.request_ended();
+        self.activity.request_ended();
     }
 }
 
@@ -212,12 +257,12 @@ mod tests {
         assert_eq!(due(&activity), Some((Deadline::Header, 10)));
         // More of the header does not put the deadline off.
         clock.advance(Duration::from_secs(5));
-        activity.received_head();
+        activity.received_head(b"GET");
         assert_eq!(due(&activity), Some((Deadline::Header, 10)));
 
         let request = activity.request_begins();
         assert_eq!(due(&activity), None);
-        activity.received_head();
+        activity.received_head(b"GET");
         assert_eq!(due(&activity), None);
         activity.write_stalled();
         assert_eq!(due(&activity), Some((Deadline::Write, 65)));
@@ -228,6 +273,38 @@ mod tests {
         assert_eq!(due(&activity), Some((Deadline::Idle, 75)));
         activity.begin_closing();
         assert_eq!(due(&activity), Some((Deadline::Idle, 20)));
+    }
+
+    #[test]
+    fn a_request_has_the_place_of_its_first_byte() {
+        let (_, http1) = activity(Protocol::Http1);
+        let (sniffed, before) = (Place::next(), Place::next());
+        http1.first_request(sniffed);
+        http1.received_head(b"T /");
+        assert_eq!(http1.request_begins().place(), sniffed);
+        http1.received_head(b"\r\n\r");
+        let after_lines = Place::next();
+        http1.received_head(b"\nP");
+        let between = Place::next();
+        http1.received_head(b"UT / HTTP/1.1\r\n");
+        let place = http1.request_begins().place();
+        assert!(before < after_lines && after_lines < place, "empty lines do not begin it: {place:?}");
+        assert!(place < between, "that of its first byte: {place:?}");
+
+        let (_, http2) = activity(Protocol::Http2);
+        let (first, second) = (http2.request_begins(), http2.request_begins());
+        assert!(between < first.place() && first.place() < second.place());
+    }
+
+    #[test]
+    fn empty_lines_begin_no_header_block() {
+        let (clock, activity) = activity(Protocol::Http1);
+        drop(activity.request_begins());
+        clock.advance(Duration::from_secs(5));
+        activity.received_head(b"\r\n");
+        assert_eq!(due(&activity), Some((Deadline::Idle, 65)));
+        activity.received_head(b"\r\nG");
+        assert_eq!(due(&activity), Some((Deadline::Header, 15)));
     }
 
     #[test]

@@ -10,7 +10,6 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulConnection,
 };
-use parking_lot::Mutex;
 use std::{fmt::Display, future::Future, net::SocketAddr, pin::pin, sync::Arc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -23,6 +22,7 @@ use super::{
     io::ConnIo,
     linger::linger,
     metrics::{Deadline, NetMetrics},
+    order::Accepted,
     service::ConnService,
     sniff::{SniffError, sniff},
     stream_tasks::StreamTasks,
@@ -61,27 +61,31 @@ impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Tasks {
 /// Serves a connection until it is closed.
 pub(super) async fn run<S: NetStream, H: Handler>(
     shared: Arc<Shared<H>>,
-    mut stream: S,
+    accepted: Accepted<S>,
     peer: SocketAddr,
     id: ConnectionId,
 ) {
     let config = &shared.config;
     let sniffed = tokio::select! {
         biased;
-        sniffed = sniff(&mut stream, config) => sniffed,
+        sniffed = sniff(&accepted, config) => sniffed,
         // It has asked for nothing yet.
         () = shared.shutdown.cancelled() => return,
     };
-    let (protocol, read) = match sniffed {
+    let (protocol, read, place) = match sniffed {
         Ok(sniffed) => sniffed,
         Err(SniffError::Expired(deadline)) => return shared.metrics.count_deadline(deadline),
         Err(SniffError::Gone) => return,
     };
     shared.metrics.count_protocol(protocol);
 
+    let stream = accepted.stream();
+    drop(accepted);
     let activity = Arc::new(Activity::new(shared.clock.clone(), protocol, config));
+    if protocol == Protocol::Http1 {
+        activity.first_request(place);
+    }
     let info = Arc::new(ConnInfo::new(id, peer, protocol));
-    let stream = Arc::new(Mutex::new(stream));
     let io = ConnIo::new(stream.clone(), read, protocol, activity.clone(), info.body_phase.clone());
     let service = ConnService {
         handler: shared.handler.clone(),

@@ -92,7 +92,7 @@ impl<S: NetStream> ConnIo<S> {
         match &mut self.scan {
             Scan::Http1(scan) => {
                 if scan.is_in_head() {
-                    self.activity.received_head();
+                    self.activity.received_head(bytes);
                 }
                 match scan.feed(bytes) {
                     Scanned::More => Some(bytes.len()),
@@ -115,6 +115,7 @@ impl<S: NetStream> ConnIo<S> {
     }
 
     fn refuse(&mut self) {
+        self.activity.leave_unread();
         self.scan = Scan::Refused;
         self.stash = REFUSED;
     }

@@ -12,6 +12,7 @@ use super::{
     handler::Handler,
     info::ConnectionId,
     metrics::NetMetrics,
+    order::Unread,
 };
 
 /// Pause after a failed accept: file descriptors come back as connections end.
@@ -52,6 +53,7 @@ pub async fn serve<A: Acceptor, H: Handler>(
     let shared = Arc::new(Shared { handler, config, metrics, clock, tasks, shutdown });
     let mut failures = AcceptFailures::default();
     let mut connections = JoinSet::new();
+    let unread = Unread::new();
     let mut next_id = 0;
     loop {
         let accepted = tokio::select! {
@@ -77,7 +79,7 @@ pub async fn serve<A: Acceptor, H: Handler>(
         next_id += 1;
         let id = ConnectionId(next_id);
         let open = OpenConnection::new(&shared.metrics);
-        let connection = connection::run(shared.clone(), stream, peer, id);
+        let connection = connection::run(shared.clone(), unread.accepted(id, stream), peer, id);
         connections.spawn(async move {
             connection.await;
             drop((open, slot));

@@ -1,7 +1,7 @@
 //! Between hyper and the handler: what no handler can forget.
 
 use axum::body::Body;
-use http::{HeaderValue, Request, Response, Version, header};
+use http::{HeaderValue, Method, Request, Response, Version, header};
 use hyper::body::{Body as _, Incoming};
 use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc};
 
@@ -31,7 +31,10 @@ impl<H: Handler> hyper::service::Service<Request<Incoming>> for ConnService<H> {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let in_flight = self.activity.request_begins();
         let version = request.version();
-        let (parts, incoming) = request.into_parts();
+        let (mut parts, incoming) = request.into_parts();
+        if matches!(parts.method, Method::PUT | Method::POST) {
+            parts.extensions.insert(in_flight.place());
+        }
         let mut ended = None;
         let body = if incoming.is_end_stream() {
             Body::empty()

@@ -1,8 +1,19 @@
 //! The first bytes of a connection: which protocol is spoken, before any parser sees them.
 
-use super::{acceptor::NetStream, config::NetConfig, info::Protocol, metrics::Deadline};
+use super::{
+    acceptor::NetStream,
+    config::NetConfig,
+    info::Protocol,
+    metrics::Deadline,
+    order::{Accepted, Place},
+};
 use bytes::{Bytes, BytesMut};
-use tokio::{io::AsyncReadExt, time::timeout};
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Poll, ready},
+};
+use tokio::{io::ReadBuf, time::timeout};
 
 /// How an HTTP/2 connection begins (RFC 9113 section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -18,17 +29,27 @@ pub(super) enum SniffError {
     Gone,
 }
 
-/// Reads until the protocol is known. Returns it with what was read.
+/// Reads until the protocol is known. Returns it with what was read, and the place of the request that the first bytes
+/// begin: none if they are only empty lines.
 pub(super) async fn sniff<S: NetStream>(
-    stream: &mut S,
+    accepted: &Accepted<S>,
     config: &NetConfig,
-) -> Result<(Protocol, Bytes), SniffError> {
-    let mut read = BytesMut::with_capacity(FIRST_READ_BYTES);
-    match timeout(config.first_byte_timeout, stream.read_buf(&mut read)).await {
-        Ok(Ok(1..)) => {}
+) -> Result<(Protocol, Bytes, Option<Place>), SniffError> {
+    let mut read = BytesMut::zeroed(FIRST_READ_BYTES);
+    let first = poll_fn(|cx| {
+        let mut buf = ReadBuf::new(&mut read);
+        let place = ready!(accepted.poll_first(cx, &mut buf));
+        Poll::Ready(place.map(|place| (buf.filled().len(), place)))
+    });
+    let place = match timeout(config.first_byte_timeout, first).await {
+        Ok(Ok((bytes @ 1.., place))) => {
+            read.truncate(bytes);
+            place
+        }
         Ok(_) => return Err(SniffError::Gone),
         Err(_) => return Err(SniffError::Expired(Deadline::FirstByte)),
-    }
+    };
+    let stream = accepted.stream();
     let decide = async {
         loop {
             let seen = read.len().min(HTTP2_PREFACE.len());
@@ -38,13 +59,20 @@ pub(super) async fn sniff<S: NetStream>(
             if seen == HTTP2_PREFACE.len() {
                 return Ok(Protocol::Http2);
             }
-            if !matches!(stream.read_buf(&mut read).await, Ok(1..)) {
-                return Err(SniffError::Gone);
+            let mut bytes = [0; HTTP2_PREFACE.len()];
+            let more = poll_fn(|cx| {
+                let mut buf = ReadBuf::new(&mut bytes);
+                let polled = ready!(Pin::new(&mut *stream.lock()).poll_read(cx, &mut buf));
+                Poll::Ready(polled.map(|()| buf.filled().len()))
+            });
+            match more.await {
+                Ok(more @ 1..) => read.extend_from_slice(&bytes[..more]),
+                _ => return Err(SniffError::Gone),
             }
         }
     };
     let protocol = timeout(config.header_read_timeout, decide)
         .await
         .unwrap_or(Err(SniffError::Expired(Deadline::Header)))?;
-    Ok((protocol, read.freeze()))
+    Ok((protocol, read.freeze(), place))
 }

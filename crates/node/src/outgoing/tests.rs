@@ -55,6 +55,7 @@ async fn send(to: Slow) -> Result<Version, StorageError> {
         remaining: STALLED_AFTER,
         size: None,
         staged: true,
+        began: None,
     };
     let commit = ReplicateCommit {
         version,

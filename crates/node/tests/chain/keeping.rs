@@ -234,6 +234,7 @@ fn begin(pair: &Pair) -> ReplicateBegin {
         remaining: Duration::from_secs(1),
         size: None,
         staged: true,
+        began: None,
     }
 }
 

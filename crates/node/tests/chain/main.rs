@@ -5,12 +5,13 @@
 mod bounds;
 mod keeping;
 mod moves;
+mod overlaps;
 mod pair;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use headwater_proto::{Follow, GetReply, GetRequest, ObjectBody, Preconditions, Storage, StorageError};
-use headwater_types::{Digest, Epoch, RequestId};
+use headwater_types::{ByteRange, Digest, Epoch, RequestId};
 use pair::{Pair, upload};
 use std::time::Duration;
 
@@ -134,6 +135,45 @@ async fn readers_follow_on_both_nodes_from_the_first_byte_to_the_commit() {
         assert_eq!(reader.await.unwrap().unwrap(), "first second");
     }
     assert_eq!(bytes_of(waiting.await.unwrap().unwrap()).await.unwrap(), "first second");
+    pair.assert_idle();
+}
+
+#[tokio::test]
+async fn a_range_of_what_arrives_is_given_before_the_commit_on_both_nodes() {
+    let pair = Pair::start().await;
+    let (sender, put) = pair.open_put("a/seg.ts", RequestId(1));
+    sender.chunk(b"first").await;
+    let of = |first, last| GetRequest {
+        range: Some(ByteRange::FromTo(first, last)),
+        follow: Follow::Range,
+        ..pair.get_request("a/seg.ts")
+    };
+    let mut later = Vec::new();
+    for node in [pair.head(), pair.tail()] {
+        pair.until_some(|| node.get(of(0, 0))).await;
+        for (first, last, want) in [(0, 0, "f"), (1, 4, "irst")] {
+            let reply = node.get(of(first, last)).await.unwrap();
+            assert!(matches!(&reply, GetReply::Arriving { range: Some(r), .. } if *r == (first..last + 1)));
+            assert_eq!(bytes_of(reply).await.unwrap(), want);
+        }
+        for (first, last, want) in [(4, 5, "t "), (5, 8, " sec"), (9, 20, "ond"), (12, 20, "")] {
+            let reply = node.get(of(first, last)).await.unwrap();
+            later.push((want, tokio::spawn(bytes_of(reply))));
+        }
+    }
+    sender.chunk(b" second").await;
+    pair.hold_commits(true);
+    sender.end().await;
+    pair.until(|| pair.staged() == 1).await;
+    pair.until(|| later[0].1.is_finished() && later[1].1.is_finished()).await;
+    assert!(!later[2].1.is_finished() && !later[3].1.is_finished(), "the object may go on");
+    pair.hold_commits(false);
+    put.await.unwrap().unwrap();
+    for (want, reader) in later {
+        assert_eq!(reader.await.unwrap().unwrap(), want);
+    }
+    let reply = pair.tail().get(of(12, 20)).await.unwrap();
+    assert!(matches!(reply, GetReply::RangeNotSatisfiable(_)), "{reply:?}");
     pair.assert_idle();
 }
 

@@ -237,6 +237,7 @@ impl Cluster {
             size: None,
             size_max: 1 << 20,
             remaining: LIMIT,
+            began: None,
         };
         let put = async {
             loop {

@@ -25,7 +25,7 @@ use std::{
 };
 use tokio::{sync::watch, task::JoinHandle};
 
-type PutTask = JoinHandle<Result<PutReply, StorageError>>;
+pub type PutTask = JoinHandle<Result<PutReply, StorageError>>;
 
 /// Head (node 1, zone a) and tail (node 2, zone b) of every shard.
 pub struct Pair {
@@ -387,6 +387,7 @@ impl Pair {
             size: None,
             size_max: 10 << 20,
             remaining: Duration::from_secs(30),
+            began: None,
         }
     }
 

@@ -30,6 +30,7 @@ impl TryFrom<v1::ReplicateBegin> for ReplicateBegin {
             remaining: remaining(wire.remaining_ms),
             size: wire.size,
             staged: wire.staged,
+            began: wire.began.map(Into::into),
         })
     }
 }
@@ -50,6 +51,7 @@ impl From<ReplicateBegin> for v1::ReplicateBegin {
             remaining_ms: to_millis(begin.remaining),
             size: begin.size,
             staged: begin.staged,
+            began: begin.began.map(Into::into),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::ConvertError,
-    storage::{BodyEnd, BodyPiece, DeleteReply, DeleteRequest, Preconditions, PutReply, PutRequest},
+    storage::{Began, BodyEnd, BodyPiece, DeleteReply, DeleteRequest, Preconditions, PutReply, PutRequest},
     v1,
     v1::put_message::Message,
 };
@@ -30,6 +30,7 @@ impl TryFrom<v1::PutHeader> for PutRequest {
             size: wire.size,
             size_max: wire.size_max,
             remaining: remaining(wire.remaining_ms),
+            began: wire.began.map(Into::into),
         })
     }
 }
@@ -49,7 +50,20 @@ impl From<PutRequest> for v1::PutHeader {
             size: request.size,
             size_max: request.size_max,
             remaining_ms: to_millis(request.remaining),
+            began: request.began.map(Into::into),
         }
+    }
+}
+
+impl From<v1::Began> for Began {
+    fn from(wire: v1::Began) -> Self {
+        Self { frontend: wire.frontend, order: wire.order }
+    }
+}
+
+impl From<Began> for v1::Began {
+    fn from(began: Began) -> Self {
+        Self { frontend: began.frontend, order: began.order }
     }
 }
 

@@ -100,15 +100,22 @@ proptest! {
         };
         let (o, a) = (object.clone(), attributes.clone());
         round_trip::<PutRequest, v1::PutHeader>(PutRequest {
-            shard, epoch, object: o, request_id, class, attributes: a, ttl, preconditions, size, remaining, ..put("x")
+            shard, epoch, object: o, request_id, class, attributes: a, ttl, preconditions, size, remaining,
+            began: flags.0.then_some(headwater_proto::Began { frontend: ttl.as_secs(), order: epoch.0 }), ..put("x")
         });
         let o = object.clone();
-        let follow = if flags.0 { headwater_proto::Follow::Wait } else { headwater_proto::Follow::No };
+        let follow = match flags {
+            (true, true) => headwater_proto::Follow::Range,
+            (true, false) => headwater_proto::Follow::Wait,
+            (false, true) => headwater_proto::Follow::Body,
+            (false, false) => headwater_proto::Follow::No,
+        };
         let if_range = digests.first().copied();
         round_trip::<GetRequest, v1::GetRequest>(GetRequest {
             shard, epoch, object: o, request_id, range, if_range, if_none_match: digests, follow, remaining,
         });
         let o = object.clone();
+        let follow = if flags.0 { headwater_proto::Follow::Wait } else { headwater_proto::Follow::No };
         round_trip::<HeadRequest, v1::HeadRequest>(HeadRequest {
             shard, epoch, object: o, request_id, follow, remaining,
         });

@@ -7,8 +7,8 @@ use headwater_proto::{
     ReplicateBegin, ReplicateCommit, Replication, ReplicationPieces, StopReads, Storage, StorageError,
 };
 use headwater_types::{
-    BodyReader, BodyWriter, Chunks, Incarnation, Member, NodeId, ObjectId, ObjectMeta, ShardId, UnixMillis,
-    Version,
+    BodyReader, BodyWriter, Chunks, Incarnation, Member, NodeId, ObjectId, ObjectMeta, RangeReader, ShardId,
+    UnixMillis, Version,
 };
 use std::{
     collections::BTreeMap,
@@ -75,7 +75,7 @@ impl Fake {
         if let Some((meta, body)) = state.objects.get(object) {
             return Ok(Lookup::Stored(meta.clone(), body.clone()));
         }
-        match state.arriving.get(object).filter(|_| follow == Follow::Body) {
+        match state.arriving.get(object).filter(|_| matches!(follow, Follow::Body | Follow::Range)) {
             Some((arriving, reader)) => Ok(Lookup::Arriving(arriving.clone(), reader.clone())),
             None => Err(StorageError::NotFound),
         }
@@ -142,8 +142,10 @@ impl Storage for Fake {
         let (meta, body) = match self.lookup(&get.object, get.follow)? {
             Lookup::Stored(meta, body) => (meta, body),
             Lookup::Arriving(arriving, reader) => {
-                let body = reader.map(|piece| piece.map_err(|_| StorageError::BodyCut)).boxed();
-                return Ok(GetReply::Arriving { arriving, body: ObjectBody::Stream(body) });
+                let range = get.arriving_range();
+                let body = RangeReader::new(reader, range.clone().unwrap_or(0..u64::MAX));
+                let body = body.map(|piece| piece.map_err(|_| StorageError::BodyCut)).boxed();
+                return Ok(GetReply::Arriving { arriving, range, body: ObjectBody::Stream(body) });
             }
         };
         if get.if_none_match.contains(&meta.digest) {

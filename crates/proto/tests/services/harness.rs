@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use headwater_proto::{
-    BodyEnd, BodyPiece, BodyPieces, DeleteRequest, Follow, GetRequest, HeadRequest, ListRequest, ObjectBody,
-    Preconditions, PutRequest, Replicate, ReplicateBegin, ReplicateCommit, Replication, ReplicationPieces,
-    Storage, StorageError,
+    Began, BodyEnd, BodyPiece, BodyPieces, DeleteRequest, Follow, GetRequest, HeadRequest, ListRequest,
+    ObjectBody, Preconditions, PutRequest, Replicate, ReplicateBegin, ReplicateCommit, Replication,
+    ReplicationPieces, Storage, StorageError,
     grpc::{
         ReplicationClient, StorageClient, incoming, replication_service, server_builder, storage_service,
     },
@@ -105,6 +105,7 @@ pub fn put(key: &str) -> PutRequest {
         size: None,
         size_max: 64 * 1024 * 1024,
         remaining: Duration::from_secs(10),
+        began: Some(Began { frontend: u64::MAX, order: 7 }),
     }
 }
 
@@ -172,6 +173,7 @@ pub fn begin(key: &str) -> ReplicateBegin {
         remaining: Duration::from_secs(10),
         size: None,
         staged: false,
+        began: Some(Began { frontend: 1, order: u64::MAX }),
     }
 }
 

@@ -37,6 +37,7 @@ scenarios!(
     preconditions,
     ten_mebibytes_in_one_piece,
     a_reader_follows_a_writer,
+    a_range_ends_while_its_writer_goes_on,
     a_cut_writer_cuts_its_reader,
     a_cut_body_never_ends,
     an_abandoned_put_leaves_nothing,
@@ -145,7 +146,8 @@ async fn a_reader_follows_a_writer(h: &Harness) {
     let storage = h.storage.clone();
     let put_call = tokio::spawn(async move { storage.put(put("a"), pieces).await });
     writer.send(BodyPiece::Chunk("first".into())).await.unwrap();
-    let GetReply::Arriving { arriving, body: ObjectBody::Stream(mut bytes) } = wait_for_arrival(h, "a").await
+    let GetReply::Arriving { arriving, range: None, body: ObjectBody::Stream(mut bytes) } =
+        wait_for_arrival(h, "a").await
     else {
         panic!("it is not arriving");
     };
@@ -161,6 +163,47 @@ async fn a_reader_follows_a_writer(h: &Harness) {
     writer.send(BodyPiece::End(end)).await.unwrap();
     assert!(bytes.next().await.is_none(), "a clean end follows the commit");
     assert!(put_call.await.unwrap().is_ok());
+}
+
+async fn a_range_ends_while_its_writer_goes_on(h: &Harness) {
+    let (writer, pieces) = written();
+    let storage = h.storage.clone();
+    let put_call = tokio::spawn(async move { storage.put(put("a"), pieces).await });
+    writer.send(BodyPiece::Chunk("first".into())).await.unwrap();
+    wait_for_arrival(h, "a").await;
+    let of = |first, last| GetRequest {
+        range: Some(ByteRange::FromTo(first, last)),
+        follow: Follow::Range,
+        ..get("a")
+    };
+    let arriving = async |request| match h.storage.get(request).await.unwrap() {
+        GetReply::Arriving { range, body: ObjectBody::Stream(bytes), .. } => (range, bytes),
+        other => panic!("it is not arriving but {other:?}"),
+    };
+    for (first, last, want) in [(0, 0, "f"), (1, 3, "irs"), (0, 4, "first")] {
+        let (range, body) = arriving(of(first, last)).await;
+        assert_eq!(range, Some(first..last + 1));
+        assert_eq!(read(ObjectBody::Stream(body)).await.unwrap(), want.as_bytes(), "and a clean end");
+    }
+    let (range, mut open) = arriving(of(3, 7)).await;
+    assert_eq!((range, open.next().await.unwrap().unwrap()), (Some(3..8), "st".into()));
+    let (range, mut later) = arriving(of(6, u64::MAX)).await;
+    assert_eq!(range, Some(6..u64::MAX), "the header does not wait for the first byte");
+    for whole in [
+        GetRequest { follow: Follow::Body, ..of(1, 3) },
+        GetRequest { range: Some(ByteRange::From(1)), ..of(1, 3) },
+        GetRequest { if_range: Some(Digest(1)), ..of(1, 3) },
+    ] {
+        let (range, mut body) = arriving(whole).await;
+        assert_eq!((range, body.next().await.unwrap().unwrap()), (None, "first".into()));
+    }
+    writer.send(BodyPiece::Chunk("second".into())).await.unwrap();
+    assert_eq!(open.next().await.unwrap().unwrap(), "sec");
+    assert!(open.next().await.is_none(), "a clean end behind the range");
+    assert_eq!(later.next().await.unwrap().unwrap(), "econd");
+    drop(writer);
+    assert_eq!(later.next().await.unwrap().unwrap_err(), StorageError::BodyCut);
+    assert_eq!(put_call.await.unwrap().unwrap_err(), StorageError::BodyCut);
 }
 
 async fn a_cut_writer_cuts_its_reader(h: &Harness) {

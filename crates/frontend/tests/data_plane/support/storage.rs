@@ -8,7 +8,8 @@ use headwater_proto::{
     HeadRequest, ListEntry, ListReply, ListRequest, ObjectBody, PutReply, PutRequest, Storage, StorageError,
 };
 use headwater_types::{
-    BodyCut, BodyReader, BodyWriter, Chunks, Clock, Digest, Epoch, ObjectId, ObjectMeta, RequestId, Version,
+    BodyCut, BodyReader, BodyWriter, Chunks, Clock, Digest, Epoch, ObjectId, ObjectMeta, RangeReader,
+    RequestId, Version,
 };
 use parking_lot::Mutex;
 use std::{
@@ -72,6 +73,8 @@ pub struct Fake {
     clock: Arc<TokioClock>,
     faults: Mutex<VecDeque<Fault>>,
     pub calls: AtomicUsize,
+    /// Bodies that were sent to readers.
+    pub bodies: AtomicUsize,
     pub puts: Mutex<Vec<PutRequest>>,
     /// Bodies of GETs are streams, as they are from another process.
     pub streams: AtomicBool,
@@ -84,6 +87,7 @@ impl Fake {
             clock,
             faults: Mutex::default(),
             calls: AtomicUsize::new(0),
+            bodies: AtomicUsize::new(0),
             puts: Mutex::default(),
             streams: AtomicBool::new(false),
         }
@@ -159,6 +163,7 @@ impl Fake {
     }
 
     fn body(&self, chunks: Chunks, die_after: Option<usize>) -> ObjectBody {
+        self.bodies.fetch_add(1, SeqCst);
         if let Some(bytes) = die_after {
             let part = chunks.slice(0..bytes as u64).to_bytes();
             return ObjectBody::Stream(Box::pin(stream::iter([
@@ -234,11 +239,13 @@ impl Storage for Fake {
         let Some(stored) = self.data.objects.lock().get(&request.object).cloned() else {
             let uploads = self.data.uploads.lock();
             return match uploads.get(&request.object) {
-                Some(upload) if request.follow == Follow::Body => {
+                Some(upload) if matches!(request.follow, Follow::Body | Follow::Range) => {
+                    let range = request.arriving_range();
                     let pieces =
-                        upload.reader.clone().map(|piece| piece.map_err(|BodyCut| StorageError::BodyCut));
+                        RangeReader::new(upload.reader.clone(), range.clone().unwrap_or(0..u64::MAX));
+                    let pieces = pieces.map(|piece| piece.map_err(|BodyCut| StorageError::BodyCut));
                     let body = ObjectBody::Stream(Box::pin(pieces));
-                    Ok(GetReply::Arriving { arriving: upload.arriving.clone(), body })
+                    Ok(GetReply::Arriving { arriving: upload.arriving.clone(), range, body })
                 }
                 _ => Err(StorageError::NotFound),
             };
