@@ -16,6 +16,7 @@ mod encoder;
 mod encoders;
 mod force_zone;
 mod huge_pages;
+mod identity;
 mod load;
 mod manifest;
 mod medialive;

@@ -3,12 +3,13 @@
 //! A command is a compare-and-swap or idempotent, so that repeating one whose outcome is unknown is safe. Applying is
 //! deterministic: times and secrets' hashes stand in the command, nothing is read from a clock or made at random.
 
+mod registration;
 mod shards;
 
 use bytes::Bytes;
 use headwater_types::{
-    Epoch, Incarnation, KeyId, Member, NamespaceId, NamespaceName, NodeId, Redacted, ShardId, UnixMillis,
-    ZoneName, signing::SigningKeyId,
+    DiskId, Epoch, Incarnation, KeyId, Member, NamespaceId, NamespaceName, NodeId, Nonce, Redacted, ShardId,
+    UnixMillis, ZoneName, signing::SigningKeyId,
 };
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,8 @@ use crate::records::{
     SigningKeyRecord,
 };
 use crate::refusal::{self, Refusal};
+
+pub use registration::Registration;
 
 /// A command with the version of its encoding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +68,17 @@ impl Envelope {
             )));
         }
         serde_json::from_slice(document).map_err(|e| unknown(e.to_string()))
+    }
+
+    /// Refuses what is only read, from logs of earlier builds: a leader writes none of it.
+    pub(crate) fn check_proposed(self) -> Result<Self, Refusal> {
+        match self.command {
+            Command::RegisterNodes { .. } => Err(Refusal::new(
+                refusal::UNKNOWN_COMMAND,
+                "the metadata assigns incarnations: a node that counts its own runs an older version; upgrade it",
+            )),
+            _ => Ok(self),
+        }
     }
 }
 
@@ -117,8 +131,15 @@ pub enum Command {
         /// Which one.
         id: KeyId,
     },
-    /// Nodes report in: new ones, or new processes of known ones. Several at once so that a cluster in one process
-    /// starts in one step. The shards of an earlier process are configured anew (see `state::register`).
+    /// New processes of storage nodes ask for their incarnations. Several at once so that a cluster in one process
+    /// starts in one step. The shards of an earlier process are configured anew (see `state::register`). Repeating it
+    /// changes nothing and answers the same, until another process of the node has registered.
+    Register {
+        /// The processes, one of each node.
+        nodes: Vec<Registration>,
+    },
+    /// A registration of nodes that count their incarnations themselves. Only read from logs of earlier builds: see
+    /// `Envelope::check_proposed`.
     RegisterNodes {
         /// The nodes as they are now.
         nodes: Vec<NodeRecord>,
@@ -175,14 +196,16 @@ pub enum Command {
         changes: Vec<ShardChange>,
     },
     /// Lets a restarted member back in place, where no one evicted it (see `state::readmit`). Stands in for the
-    /// registration of the new process.
+    /// registration of the new process, and answers as that does.
     Readmit {
         /// Who.
         node: NodeId,
         /// The process that the map still names.
         old: Incarnation,
-        /// The process that took its place.
-        new: Incarnation,
+        /// The data directory, which must be the one under which `old` registered.
+        disk_id: DiskId,
+        /// The process that takes the place.
+        nonce: Nonce,
         /// Why nothing that it acknowledged is lost.
         evidence: Evidence,
         /// All shards that name the old process, each with the epoch that the decision was made from.
@@ -292,6 +315,11 @@ pub enum Outcome {
     SigningKey(Box<SigningKeyRecord>),
     /// The purge has begun.
     Purge(Box<PurgeRecord>),
+    /// The processes are registered.
+    Registered {
+        /// Each with the incarnation that it has from now on, in the order in which they asked.
+        members: Vec<Member>,
+    },
     /// Done.
     Done,
     /// Refused; nothing was changed.

@@ -25,14 +25,14 @@ mod durable;
 mod watch;
 
 pub use cache::{CopyFile, MetaCache};
-pub use command::{Command, Envelope, Evidence, NewShard, Outcome, ShardChange, SingleReason};
+pub use command::{Command, Envelope, Evidence, NewShard, Outcome, Registration, ShardChange, SingleReason};
 pub use grpc::{GrpcPeers, MetaGrpcClient, meta_service, peer_service};
 pub use metrics::MetaMetrics;
 pub use presence::{PresenceBoard, reporter};
 pub use raft::{LocalPeers, RaftMeta, RaftMetaConfig, StartError, VoterDeps, offline};
 pub use records::{
     CorsPolicy, DigestHashes, KeyRecord, NamespaceRecord, NamespaceSettings, NodeRecord, NodeState,
-    Permission, PurgeRecord, RateLimits, Rule, ShardEntry, SigningKeyRecord, ZoneVerdict,
+    Permission, ProcessRecord, PurgeRecord, RateLimits, Rule, ShardEntry, SigningKeyRecord, ZoneVerdict,
 };
 pub use state::{Indexed, State};
 pub use store::{

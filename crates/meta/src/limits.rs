@@ -8,6 +8,8 @@ pub const KEYS_MAX: usize = 200_000;
 pub const KEY_ID_BYTES_MAX: usize = 32;
 /// Storage nodes that are registered at a time.
 pub const NODES_MAX: usize = 256;
+/// Earlier processes of a node that are remembered by their nonces, so that none of them takes the node back.
+pub const REPLACED_NONCES_MAX: usize = 8;
 /// Revoked key ids that are remembered, so that a late repetition of their creation does not bring them back.
 pub const REVOKED_KEYS_MAX: usize = 1_024;
 /// Members of a shard that are in sync at a time: a chain of two.

@@ -6,8 +6,8 @@ mod compact;
 
 pub use headwater_types::{CorsPolicy, NamespaceSettings, Permission, RateLimits, Rule};
 use headwater_types::{
-    Epoch, Incarnation, KeyId, Member, NamespaceId, NamespaceName, NodeId, UnixMillis, ZoneName,
-    signing::SigningKeyId,
+    DiskId, Epoch, Incarnation, KeyId, Member, NamespaceId, NamespaceName, NodeId, Nonce, UnixMillis,
+    ZoneName, signing::SigningKeyId,
 };
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -136,6 +136,28 @@ pub struct NodeRecord {
     /// What an operator wants of it. A registration does not change it.
     #[serde(default)]
     pub state: NodeState,
+    /// What its newest process registered with; `None`: that one counted its incarnation itself, as earlier builds did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessRecord>,
+}
+
+impl NodeRecord {
+    /// Its newest process, as shard configurations name it.
+    pub fn member(&self) -> Member {
+        Member { node: self.id, incarnation: self.incarnation }
+    }
+}
+
+/// What a process of a storage node registered with, and whom it replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessRecord {
+    /// The node's data directory. Shards name no earlier process of the node, so that of no other one is needed.
+    pub disk_id: DiskId,
+    /// The process.
+    pub nonce: Nonce,
+    /// The processes before it, newest last, at most [`crate::limits::REPLACED_NONCES_MAX`]: none of them registers again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaced: Vec<Nonce>,
 }
 
 /// The configuration of a shard.

@@ -14,8 +14,10 @@ pub const INVALID: &str = "invalid";
 pub const TOO_MANY: &str = "too_many";
 /// The hot capacity is more than the nodes of a zone have.
 pub const CAPACITY: &str = "capacity";
-/// A newer process of the node has registered.
+/// Another process of the node has registered than the one that was named.
 pub const STALE_INCARNATION: &str = "stale_incarnation";
+/// The process had registered, and another one of its node has since: it must end.
+pub const REPLACED: &str = "replaced";
 /// The key was revoked; its id is not used again.
 pub const REVOKED: &str = "revoked";
 /// The node was removed; its id is not used again.

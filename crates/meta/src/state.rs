@@ -82,8 +82,8 @@ impl State {
     /// metadata group. `at_least` is the time, so that of two groups restored from one state the later one is ahead.
     ///
     /// No configuration that a node of an old group still has can then win over one of the new group, and no id that
-    /// is made from a later version (of namespaces and purges) can be one that an old group gave out after the
-    /// snapshot. Both hold as long as no old group made `by` configurations of any shard, or `by` entries, after it, nor
+    /// is made from a later version (of namespaces and purges, and the incarnations of nodes) can be one that an old
+    /// group gave out after the snapshot. Both hold as long as no old group made `by` configurations of any shard, or `by` entries, after it, nor
     /// one a millisecond ever since it was restored. What is at the end of its range stays there.
     pub fn raise_epochs(&mut self, by: u64, at_least: UnixMillis) {
         let raised = |from: u64| from.saturating_add(by).max(at_least.0);

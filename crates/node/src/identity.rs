@@ -1,6 +1,12 @@
-//! Who this process is: the node's id and its incarnation, kept in `node.json` under an exclusive lock.
+//! Who this process is: the node's id, its data directory's and its own, and the incarnation that the metadata gave it.
+//!
+//! `node.json` in the data directory keeps what outlives a process, under an exclusive lock.
 
-use headwater_types::{Incarnation, Member, NodeId};
+#[cfg(test)]
+mod tests;
+
+use headwater_meta::Registration;
+use headwater_types::{DiskId, Incarnation, NodeId, Nonce, Rng, ZoneName};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File, TryLockError},
@@ -8,31 +14,44 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The format of `node.json` that this build writes and reads.
-const FORMAT: u32 = 1;
+/// The format of `node.json` that this build writes. It reads the one before, too.
+const FORMAT: u32 = 2;
+/// The format of builds that counted incarnations in the file.
+const FORMAT_COUNTED: u32 = 1;
 
-/// What every format of `node.json` begins with.
+/// What every format of `node.json` begins with, and whose it is.
 #[derive(Deserialize)]
 struct AnyDocument {
     format: u32,
 }
 
-/// The persisted form of `node.json`, format 1.
-#[derive(Serialize, Deserialize)]
+/// What is read of format 1. Its incarnation was counted by the node, so it says nothing about who is registered.
+#[derive(Deserialize)]
+struct CountedDocument {
+    node_id: NodeId,
+}
+
+/// The persisted form of `node.json`, format 2.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Document {
     format: u32,
     node_id: NodeId,
-    incarnation: Incarnation,
+    /// Drawn when the directory was first used.
+    disk_id: DiskId,
+    /// The last one that the metadata gave to a process with this directory; `None`: none yet.
+    incarnation: Option<Incarnation>,
 }
 
 /// A node's identity. As long as it lives, no other process can have the data directory.
 #[derive(Debug)]
 pub struct Identity {
-    member: Member,
+    dir: PathBuf,
+    document: Document,
+    nonce: Nonce,
     _lock: File,
 }
 
-/// Why an identity could not be taken.
+/// Why an identity could not be taken or kept.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// Another process has the directory.
@@ -67,97 +86,111 @@ pub enum IdentityError {
 }
 
 impl Identity {
-    /// Locks `data_dir` (made if it is not there) and takes the next incarnation of `node`, durably.
-    pub fn take(data_dir: &Path, node: NodeId) -> Result<Self, IdentityError> {
-        let io = |path: &Path| {
-            let path = path.to_owned();
-            move |source| IdentityError::Io { path, source }
-        };
-        fs::create_dir_all(data_dir).map_err(io(data_dir))?;
+    /// Locks `data_dir` (made if it is not there) for a process of `node`, and draws the process's nonce. A directory
+    /// that has no disk id yet gets one, durably. Blocks on the disk.
+    pub fn take(data_dir: &Path, node: NodeId, rng: &dyn Rng) -> Result<Self, IdentityError> {
+        fs::create_dir_all(data_dir).map_err(|source| io_error(data_dir, source))?;
         let lock_path = data_dir.join("lock");
-        let lock = File::create(&lock_path).map_err(io(&lock_path))?;
+        let lock = File::create(&lock_path).map_err(|source| io_error(&lock_path, source))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(IdentityError::InUse(data_dir.to_owned())),
-            Err(TryLockError::Error(source)) => return Err(IdentityError::Io { path: lock_path, source }),
+            Err(TryLockError::Error(source)) => return Err(io_error(&lock_path, source)),
         }
 
         let path = data_dir.join("node.json");
-        let before = match fs::read(&path) {
+        let found = match fs::read(&path) {
             Ok(bytes) => Some(
-                read(&bytes).map_err(|problem| IdentityError::Malformed { path: path.clone(), problem })?,
+                Found::read(&bytes)
+                    .map_err(|problem| IdentityError::Malformed { path: path.clone(), problem })?,
             ),
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
-            Err(e) => return Err(io(&path)(e)),
+            Err(e) => return Err(io_error(&path, e)),
         };
-        if let Some(found) = before.as_ref().map(|d| d.node_id).filter(|id| *id != node) {
+        if let Some(found) = found.as_ref().map(Found::node).filter(|id| *id != node) {
             return Err(IdentityError::OtherNode { path: data_dir.to_owned(), found, expected: node });
         }
-        let incarnation = Incarnation(before.map_or(0, |d| d.incarnation.0) + 1);
-        write_durably(data_dir, &path, &Document { format: FORMAT, node_id: node, incarnation })
-            .map_err(io(&path))?;
-        Ok(Self { member: Member { node, incarnation }, _lock: lock })
+        let document = match found {
+            Some(Found::Current(document)) => document,
+            Some(Found::Counted(_)) | None => {
+                let new =
+                    Document { format: FORMAT, node_id: node, disk_id: DiskId::draw(rng), incarnation: None };
+                new.write(data_dir)?;
+                new
+            }
+        };
+        Ok(Self { dir: data_dir.to_owned(), document, nonce: Nonce::draw(rng), _lock: lock })
     }
 
-    /// This process, as shard configurations name it.
-    pub fn member(&self) -> Member {
-        self.member
-    }
-}
-
-/// The format is looked at first: a later one may say something else about who this is.
-fn read(bytes: &[u8]) -> Result<Document, String> {
-    let AnyDocument { format } = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
-    if format != FORMAT {
-        return Err(format!("has format {format}, and this version of headwater reads format {FORMAT}"));
-    }
-    serde_json::from_slice(bytes).map_err(|e| e.to_string())
-}
-
-/// Writes beside, syncs, renames, syncs the directory: a crash leaves the old document or the new one.
-fn write_durably(dir: &Path, path: &Path, document: &Document) -> io::Result<()> {
-    let beside = path.with_extension("json.new");
-    let mut file = File::create(&beside)?;
-    file.write_all(&serde_json::to_vec_pretty(document)?)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
-    File::open(dir)?.sync_all()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn incarnations_count_up_and_the_directory_is_exclusive() {
-        let dir = tempfile::tempdir().unwrap();
-        let first = Identity::take(dir.path(), NodeId(7)).unwrap();
-        assert_eq!(first.member().incarnation, Incarnation(1));
-        assert!(matches!(Identity::take(dir.path(), NodeId(7)), Err(IdentityError::InUse(_))));
-        drop(first);
-        assert!(matches!(Identity::take(dir.path(), NodeId(8)), Err(IdentityError::OtherNode { .. })));
-        let second = Identity::take(dir.path(), NodeId(7)).unwrap();
-        assert_eq!(second.member().incarnation, Incarnation(2));
-        drop(second);
-        fs::write(dir.path().join("node.json"), b"{").unwrap();
-        assert!(matches!(Identity::take(dir.path(), NodeId(7)), Err(IdentityError::Malformed { .. })));
-    }
-
-    #[test]
-    fn a_document_of_a_later_format_is_refused_and_left_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        drop(Identity::take(dir.path(), NodeId(7)).unwrap());
-        let path = dir.path().join("node.json");
-        let now = fs::read_to_string(&path).unwrap();
-        for later in [now.replace("\"format\": 1", "\"format\": 2"), r#"{"format": 2, "who": 7}"#.to_owned()]
-        {
-            assert_ne!(later, now);
-            fs::write(&path, &later).unwrap();
-            let error = Identity::take(dir.path(), NodeId(7)).unwrap_err();
-            assert!(error.to_string().contains("has format 2"), "{error}");
-            assert_eq!(fs::read_to_string(&path).unwrap(), later);
+    /// What this process registers with. Whom it follows is filled in by [`crate::register`].
+    pub fn registration(&self, zone: ZoneName, address: String, hot_capacity_bytes: u64) -> Registration {
+        Registration {
+            id: self.document.node_id,
+            disk_id: self.document.disk_id,
+            nonce: self.nonce,
+            follows: None,
+            zone,
+            address,
+            hot_capacity_bytes,
         }
-        fs::write(&path, now).unwrap();
-        assert_eq!(Identity::take(dir.path(), NodeId(7)).unwrap().member().incarnation, Incarnation(2));
     }
+
+    /// Keeps the incarnation that the metadata gave to this process, durably: to be called before it serves. Blocks on
+    /// the disk.
+    pub fn registered(&mut self, incarnation: Incarnation) -> Result<(), IdentityError> {
+        let document = Document { incarnation: Some(incarnation), ..self.document.clone() };
+        document.write(&self.dir)?;
+        self.document = document;
+        Ok(())
+    }
+}
+
+/// What `node.json` says.
+enum Found {
+    Current(Document),
+    Counted(CountedDocument),
+}
+
+impl Found {
+    /// The format is looked at first: a later one may say something else about who this is.
+    fn read(bytes: &[u8]) -> Result<Self, String> {
+        let AnyDocument { format } = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+        let read = match format {
+            FORMAT => serde_json::from_slice(bytes).map(Self::Current),
+            FORMAT_COUNTED => serde_json::from_slice(bytes).map(Self::Counted),
+            _ => {
+                return Err(format!(
+                    "has format {format}, and this version of headwater reads formats {FORMAT_COUNTED} and {FORMAT}"
+                ));
+            }
+        };
+        read.map_err(|e| e.to_string())
+    }
+
+    fn node(&self) -> NodeId {
+        match self {
+            Self::Current(document) => document.node_id,
+            Self::Counted(document) => document.node_id,
+        }
+    }
+}
+
+impl Document {
+    /// Writes beside, syncs, renames, syncs the directory: a crash leaves the old document or the new one.
+    fn write(&self, dir: &Path) -> Result<(), IdentityError> {
+        let path = dir.join("node.json");
+        let write = || {
+            let beside = path.with_extension("json.new");
+            let mut file = File::create(&beside)?;
+            file.write_all(&serde_json::to_vec_pretty(self)?)?;
+            file.sync_all()?;
+            fs::rename(&beside, &path)?;
+            File::open(dir)?.sync_all()
+        };
+        write().map_err(|source| io_error(&path, source))
+    }
+}
+
+fn io_error(path: &Path, source: io::Error) -> IdentityError {
+    IdentityError::Io { path: path.to_owned(), source }
 }

@@ -18,6 +18,7 @@ mod no_room;
 pub mod node;
 mod outgoing;
 mod put;
+mod register;
 mod replica;
 mod reports;
 mod resends;
@@ -26,4 +27,5 @@ mod shares;
 
 pub use identity::{Identity, IdentityError};
 pub use metrics::NodeMetrics;
-pub use node::{NodeConfig, NodeDeps, StartError, StorageNode};
+pub use node::{NodeConfig, NodeDeps, StorageNode};
+pub use register::{RegisterError, Registered, register};

@@ -1,6 +1,6 @@
 //! The storage node: its parts, its start and its stop.
 
-use headwater_meta::{Command, MetaCache, MetaError, MetaStore, NodeRecord, NodeState, Outcome};
+use headwater_meta::MetaCache;
 use headwater_proto::{
     BodyPieces, DeleteReply, DeleteRequest, GetReply, GetRequest, HeadReply, HeadRequest, ListReply,
     ListRequest, PutReply, PutRequest, ReplicateBegin, Replication, ReplicationPieces, StopReads, Storage,
@@ -9,7 +9,7 @@ use headwater_proto::{
 use headwater_store::Tier;
 use headwater_telemetry::REQUEST_TARGET;
 use headwater_types::{
-    Clock, Epoch, Member, NodeId, ObjectId, RequestId, ShardId, Ttl, Version, ZoneName, limits,
+    Clock, Epoch, Incarnation, Member, NodeId, ObjectId, RequestId, ShardId, Ttl, Version, ZoneName, limits,
 };
 use parking_lot::Mutex;
 use std::{fmt, hash::BuildHasher, sync::Arc, time::Duration};
@@ -39,12 +39,10 @@ const KEY_LOCKS: usize = 1024;
 /// A node's settings.
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
-    /// This process.
+    /// This process, as it is registered ([`crate::register`]).
     pub member: Member,
     /// Where it stands.
     pub zone: ZoneName,
-    /// Where its gRPC services are reached, as `host:port`.
-    pub address: String,
     /// Bytes of bodies that may be on their way into the store before new ones are refused, those of uploads and those
     /// from other members each by themselves. Default: 1 GiB.
     pub inflight_bytes_max: u64,
@@ -62,17 +60,6 @@ pub struct NodeDeps {
     pub clock: Arc<dyn Clock>,
     /// What it counts.
     pub metrics: NodeMetrics,
-}
-
-/// Why a node did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The metadata did not answer.
-    #[error(transparent)]
-    Meta(#[from] MetaError),
-    /// The metadata refused the node.
-    #[error("the metadata refused this node: {0}")]
-    Refused(String),
 }
 
 /// A storage node. Answers [`Storage`] and [`Replication`] directly; gRPC adaptors wrap it between processes.
@@ -100,8 +87,7 @@ pub struct StorageNode {
 }
 
 impl StorageNode {
-    /// Builds a node and starts its workers. It answers nothing until the map names it: register it with
-    /// [`StorageNode::record`] and [`register`].
+    /// Builds a node that is registered and starts its workers. It answers nothing until the watched map names it.
     pub fn start(config: NodeConfig, deps: NodeDeps) -> Arc<Self> {
         let member = config.member;
         let [inflight, replicating] = [(); 2].map(|()| Inflight::new(config.inflight_bytes_max));
@@ -140,21 +126,25 @@ impl StorageNode {
         }
     }
 
-    /// What the node tells the metadata about itself.
-    pub fn record(&self) -> NodeRecord {
-        NodeRecord {
-            id: self.config.member.node,
-            incarnation: self.config.member.incarnation,
-            zone: self.config.zone.clone(),
-            address: self.config.address.clone(),
-            hot_capacity_bytes: self.tier().capacity_bytes(),
-            state: NodeState::Active,
-        }
-    }
-
     /// This process.
     pub fn member(&self) -> Member {
         self.config.member
+    }
+
+    /// Waits until the watched map has a newer process of this node, and answers which. This one is a member of nothing
+    /// any more, and must end: it must not take the node back.
+    pub async fn replaced(&self) -> Incarnation {
+        let mut version = self.deps.cache.subscribe();
+        loop {
+            let newest = self.deps.cache.node(self.member().node).map(|record| record.incarnation);
+            if let Some(newer) = newest.filter(|newest| *newest > self.member().incarnation) {
+                return newer;
+            }
+            if version.changed().await.is_err() {
+                // The map has ended with its process.
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// Its metrics; gauges are up to a second old, unless [`StorageNode::refresh_gauges`] is called.
@@ -360,20 +350,6 @@ impl StorageNode {
 impl fmt::Debug for StorageNode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "StorageNode({} in zone {})", self.config.member, self.config.zone)
-    }
-}
-
-/// Tells the metadata about nodes that have started, several at once where one process holds them. Returns the map
-/// version from which on they are known.
-pub async fn register(
-    meta: &dyn MetaStore,
-    nodes: Vec<NodeRecord>,
-    limit: Duration,
-) -> Result<u64, StartError> {
-    let applied = meta.propose(Command::RegisterNodes { nodes }, limit).await?;
-    match applied.outcome {
-        Outcome::Refused { message, .. } => Err(StartError::Refused(message)),
-        _ => Ok(applied.version),
     }
 }
 

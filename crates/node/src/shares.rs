@@ -204,6 +204,7 @@ mod tests {
                 address: String::new(),
                 hot_capacity_bytes: 0,
                 state: NodeState::Active,
+                process: None,
             };
             state.nodes.insert(id, record);
         }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use headwater_admin::AdminState;
 use headwater_meta::{MetaCache, MetaStore, worker::WorkerParts};
-use headwater_node::NodeMetrics;
+use headwater_node::{NodeMetrics, register};
 use headwater_proto::directory::LocalDirectory;
 use headwater_store::HotMetrics;
 use headwater_telemetry::{LogConfig, LogFormat, MetricsRegistry, Readiness};
@@ -23,13 +23,13 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    local_node::{LocalNode, LocalParts},
+    local_node::{LocalNode, LocalParts, Unregistered},
     voters::LocalVoters,
 };
 use crate::{
     config::{AccessLogTarget, AdminReady, HttpReady, parse_bytes},
     credentials::{Credentials, write_secret},
-    roles::{admin, frontend, frontend::RunningPlane, node, system},
+    roles::{META_WAIT, admin, frontend, frontend::RunningPlane, system},
     stop,
 };
 
@@ -111,14 +111,17 @@ pub async fn run(options: DevOptions) -> Result<()> {
     let mut nodes = Vec::new();
     let zones = [ZoneName::parse(ZONES[0])?, ZoneName::parse(ZONES[1])?];
     let node_metrics = metrics.register(|registry| NodeMetrics::register(registry, &zones));
-    for ((id, zone), node_metrics) in (1..).map(NodeId).zip(zones).zip(node_metrics) {
-        let parts = LocalParts { cache: &cache, directory: &directory, clock: &clock, metrics: node_metrics };
-        nodes.push(LocalNode::start(&options, id, zone, parts)?);
-    }
+    let unregistered = (1..).map(NodeId).zip(zones);
+    let unregistered = unregistered.map(|(id, zone)| Unregistered::take(&options, id, zone, rng.as_ref()));
+    let unregistered = unregistered.collect::<Result<Vec<_>>>()?;
     // In one step, so that the shards begin anew with both nodes in sync.
-    let records = nodes.iter().map(|local| local.node.record()).collect();
-    let version = node::register(store.as_ref(), clock.as_ref(), records).await?;
-    cache.wait_for(version).await;
+    let registrations = unregistered.iter().map(Unregistered::registration).collect();
+    let registered = register(store.as_ref(), &cache, clock.as_ref(), registrations, META_WAIT).await?;
+    for ((node, member), node_metrics) in unregistered.into_iter().zip(registered.members).zip(node_metrics) {
+        let parts = LocalParts { cache: &cache, directory: &directory, clock: &clock, metrics: node_metrics };
+        nodes.push(LocalNode::start(&options, node, member, parts)?);
+    }
+    cache.wait_for(registered.version).await;
     nodes.iter().for_each(|local| local.node.take_part(store.clone()));
     let parts = WorkerParts { directory: directory.clone(), clock: clock.clone(), rng: rng.clone() };
     voters.start_workers(&parts);

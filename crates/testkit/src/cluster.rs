@@ -149,6 +149,14 @@ impl Cluster {
         Ok(())
     }
 
+    /// Whether the process that was last started again in this role and id has ended.
+    pub fn has_ended(&mut self, role: &str, id: u64) -> Result<bool> {
+        let mut processes = self.restarted.iter_mut().rev();
+        let found = processes.find(|(r, i, _)| (r.as_str(), *i) == (role, id));
+        let (_, _, process) = found.with_context(|| format!("{role} {id} was not started again"))?;
+        Ok(process.try_wait()?.is_some())
+    }
+
     /// What a process has logged since the cluster started.
     pub fn log(&self, role: &str, id: u64) -> String {
         std::fs::read_to_string(self.dir.join(format!("{role}-{id}.log"))).unwrap_or_default()

@@ -10,7 +10,7 @@ use headwater_meta::{
     Command, MetaCache, MetaStore, NamespaceSettings, Outcome, Permission, RaftMeta, RaftMetaConfig,
     bootstrap, worker::WorkerParts,
 };
-use headwater_node::{Identity, NodeConfig, NodeDeps, NodeMetrics, StorageNode, node};
+use headwater_node::{Identity, NodeConfig, NodeDeps, NodeMetrics, StorageNode, node, register};
 use headwater_proto::{
     directory::{Directory, GrpcDirectory, LocalDirectory},
     grpc::{self, replication_service, storage_service},
@@ -108,16 +108,25 @@ impl InProcess {
         let (mut nodes, mut tiers, mut identities) = (Vec::new(), Vec::new(), Vec::new());
         let zones = [ZoneName::parse("a")?, ZoneName::parse("b")?];
         let mut metrics = NodeMetrics::register(&mut Registry::default(), &zones);
-        for (id, zone) in [NodeId(1), NodeId(2)].into_iter().zip(zones) {
-            let identity = Identity::take(&dir.path().join(format!("node-{id}")), id)?;
-            let tier = Arc::new(HotTier::new(HotConfig::with_capacity(config.hot_capacity), clock.clone()));
+        let (mut listeners, mut registrations) = (Vec::new(), Vec::new());
+        for (id, zone) in [NodeId(1), NodeId(2)].into_iter().zip(&zones) {
+            let identity = Identity::take(&dir.path().join(format!("node-{id}")), id, rng.as_ref())?;
             let listener = TcpListener::bind("127.0.0.1:0").await?;
-            let node_config = NodeConfig {
-                member: identity.member(),
-                zone,
-                address: listener.local_addr()?.to_string(),
-                inflight_bytes_max: config.frontend.ingest_budget_bytes * 2,
-            };
+            let address = listener.local_addr()?.to_string();
+            registrations.push(identity.registration(zone.clone(), address, config.hot_capacity));
+            listeners.push(listener);
+            identities.push(identity);
+        }
+        let limit = Duration::from_secs(10);
+        let registered = register(store.as_ref(), &cache, clock.as_ref(), registrations, limit).await?;
+        for (identity, member) in identities.iter_mut().zip(&registered.members) {
+            identity.registered(member.incarnation)?;
+        }
+        for ((member, zone), listener) in registered.members.into_iter().zip(zones).zip(listeners) {
+            let id = member.node;
+            let tier = Arc::new(HotTier::new(HotConfig::with_capacity(config.hot_capacity), clock.clone()));
+            let inflight_bytes_max = config.frontend.ingest_budget_bytes * 2;
+            let node_config = NodeConfig { member, zone, inflight_bytes_max };
             let deps = NodeDeps {
                 tier: tier.clone(),
                 cache: cache.clone(),
@@ -139,11 +148,8 @@ impl InProcess {
             tasks.push(tokio::spawn(tier.clone().run_expiry()));
             nodes.push(node);
             tiers.push(tier);
-            identities.push(identity);
         }
-        let records = nodes.iter().map(|node| node.record()).collect();
-        let version = node::register(store.as_ref(), records, Duration::from_secs(10)).await?;
-        cache.wait_for(version).await;
+        cache.wait_for(registered.version).await;
         nodes.iter().for_each(|node| node.take_part(store.clone()));
         let parts = WorkerParts { directory: directory.clone(), clock: clock.clone(), rng: rng.clone() };
         raft.start_workers(parts);

@@ -190,8 +190,11 @@ impl fmt::Debug for CreatedSigningKey {
 pub struct Node {
     /// Its id, never used again.
     pub id: u64,
-    /// Its newest process.
+    /// Its newest process: a number that the metadata gave it, larger than that of each process before.
     pub incarnation: u64,
+    /// Names the data directory of its newest process: another one than before means that the disk was emptied or
+    /// exchanged. Null if that process told none, as those of earlier versions.
+    pub disk_id: Option<String>,
     /// Where it stands.
     pub zone: String,
     /// Where its gRPC services listen.

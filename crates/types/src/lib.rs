@@ -36,7 +36,7 @@ pub use digest::{Digest, DigestHasher};
 pub use error::ErrorCode;
 pub use key::{KeyError, ObjectKey};
 pub use namespace::{NamespaceError, NamespaceId, NamespaceName};
-pub use node::{Incarnation, Member, NodeId, ZoneName};
+pub use node::{DiskId, Incarnation, Member, NodeId, Nonce, ZoneName};
 pub use object::{ObjectId, ObjectMeta};
 pub use range::ByteRange;
 pub use redacted::Redacted;

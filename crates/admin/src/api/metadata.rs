@@ -197,6 +197,7 @@ pub(crate) fn unexpected(outcome: &Outcome) -> ApiError {
         Outcome::Key(_) => "key",
         Outcome::SigningKey(_) => "signing key",
         Outcome::Purge(_) => "purge",
+        Outcome::Registered { .. } => "registered processes",
         Outcome::Done => "done",
         Outcome::Refused { .. } => "refused",
     };

@@ -138,6 +138,7 @@ fn node(record: &NodeRecord, presence: &Presence, roles: &Roles) -> Node {
     Node {
         id: record.id.0,
         incarnation: record.incarnation.0,
+        disk_id: record.process.as_ref().map(|process| process.disk_id.to_string()),
         zone: record.zone.to_string(),
         address: record.address.clone(),
         state: match record.state {

@@ -24,6 +24,10 @@ async fn nodes_show_what_they_hold_and_whether_they_live() {
     assert_eq!((&second["alive"], &second["heard_ms_ago"]), (&json!(false), &json!(4000)));
     assert_eq!((&first["hot_bytes"], &first["hot_capacity_bytes"]), (&json!(5), &json!(7)));
     assert_eq!((&first["zone"], &first["state"]), (&json!("a"), &json!("active")));
+    // As the metadata has it, whatever a report says.
+    let registered = bench.cache.node(NodeId(1)).unwrap();
+    assert_eq!(first["incarnation"], registered.incarnation.0);
+    assert_eq!(first["disk_id"], registered.process.unwrap().disk_id.to_string());
     assert_eq!(first["shards_insync"], SHARD_COUNT);
     let heads = first["shards_head"].as_u64().unwrap() + second["shards_head"].as_u64().unwrap();
     assert_eq!(heads, u64::from(SHARD_COUNT));

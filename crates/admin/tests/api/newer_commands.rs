@@ -1,12 +1,11 @@
 //! Deletion, signing keys, purges, node states and fences, down to the state machine.
 
 use axum::body::Body;
-use headwater_meta::{Command, MetaStore, NodeRecord, NodeState};
-use headwater_types::{Incarnation, NodeId, ZoneName};
+use headwater_meta::{Command, MetaStore};
 use http::{Request, header};
 use serde_json::{Value, json};
 
-use crate::support::{BOOTSTRAP, Bench, LIMIT};
+use crate::support::{BOOTSTRAP, Bench, LIMIT, registration};
 
 #[tokio::test]
 async fn a_namespace_is_deleted_with_its_keys() {
@@ -113,15 +112,8 @@ async fn a_node_drains_and_is_not_removed_while_it_holds_shards() {
 #[tokio::test]
 async fn a_node_is_removed_once_and_again_without_harm() {
     let bench = Bench::new().await;
-    let node = NodeRecord {
-        id: NodeId(3),
-        incarnation: Incarnation(1),
-        zone: ZoneName::parse("a").unwrap(),
-        address: "node-3:7000".into(),
-        hot_capacity_bytes: 1 << 30,
-        state: NodeState::Active,
-    };
-    bench.store.propose(Command::RegisterNodes { nodes: vec![node] }, LIMIT).await.unwrap();
+    let nodes = vec![registration(3, "a")];
+    bench.store.propose(Command::Register { nodes }, LIMIT).await.unwrap();
     for _ in 0..2 {
         bench.delete("/v1/nodes/3").await.is(204);
     }

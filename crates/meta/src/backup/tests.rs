@@ -9,13 +9,15 @@ use tokio::time::timeout;
 use super::{BackupError, BackupMetrics, BackupName, KEEP_DEFAULT, Leading, Target, run};
 use crate::{
     sealed::SealError,
-    state::{State, tests::create_map, tests::node},
+    state::{
+        State,
+        tests::{create_map, register},
+    },
 };
 
 fn state(version: u64) -> Arc<State> {
     let mut state = State { version: version - 2, ..State::default() };
-    let nodes = vec![node(1, 1, "a"), node(2, 1, "b")];
-    crate::state::tests::apply(&mut state, crate::Command::RegisterNodes { nodes });
+    register(&mut state, &[(1, "a"), (2, "b")]);
     create_map(&mut state);
     assert_eq!(state.version, version);
     Arc::new(state)

@@ -15,7 +15,7 @@ use crate::{
     limits::REPORT_KEYS_MAX,
     raft::tests::{LIMIT, create_namespace, map, single},
     records::{NamespaceSettings, Permission},
-    state::tests::node,
+    state::tests::{new_node, registered},
     store::{MetaError, MetaStore, NodeReport, Report},
 };
 
@@ -74,8 +74,10 @@ async fn conformance(store: Arc<dyn MetaStore>) {
     let taken = store.propose(create_namespace("live"), LIMIT).await.unwrap();
     assert!(matches!(taken.outcome, Outcome::Refused { code, .. } if code == "exists"));
 
-    let nodes = vec![node(1, 1, "a"), node(2, 1, "b")];
-    assert_eq!(store.propose(Command::RegisterNodes { nodes }, LIMIT).await.unwrap().outcome, Outcome::Done);
+    let nodes = vec![new_node(1, 1, "a"), new_node(2, 2, "b")];
+    let command = Command::Register { nodes };
+    let members = registered(store.propose(command.clone(), LIMIT).await.unwrap().outcome);
+    assert_eq!(registered(store.propose(command, LIMIT).await.unwrap().outcome), members, "a repetition");
     map(store.clone(), LIMIT).await;
     let refused = issue_key(&*store, &*rng, None, Permission::ReadOnly, None, None).await;
     assert!(matches!(refused, Err(BootstrapError::Refused { code, .. }) if code == "invalid"));

@@ -6,27 +6,24 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::{
     command::Outcome,
-    records::NodeRecord,
-    state::tests::{apply, create_map, node},
+    state::tests::{create_map, register},
 };
 
-fn registered(nodes: Vec<NodeRecord>) -> State {
+fn registered(nodes: impl IntoIterator<Item = (u64, &'static str)>) -> State {
     let mut state = State::default();
-    for node in nodes {
-        assert_eq!(apply(&mut state, Command::RegisterNodes { nodes: vec![node] }), Outcome::Done);
-    }
+    nodes.into_iter().for_each(|node| drop(register(&mut state, &[node])));
     state
 }
 
-fn six() -> Vec<NodeRecord> {
-    (1..=6).map(|id| node(id, 1, if id % 2 == 0 { "b" } else { "a" })).collect()
+fn six() -> Vec<(u64, &'static str)> {
+    (1..=6).map(|id| (id, if id % 2 == 0 { "b" } else { "a" })).collect()
 }
 
 #[test]
 fn the_first_map_is_a_function_of_the_nodes() {
     let state = registered(six());
     let command = first_map(&state).unwrap();
-    let reversed = registered(six().into_iter().rev().collect());
+    let reversed = registered(six().into_iter().rev());
     assert_eq!(first_map(&reversed).as_ref(), Some(&command), "the order of registrations does not matter");
     let restored = State::decode(&state.encode().unwrap()).unwrap();
     assert_eq!(first_map(&restored).as_ref(), Some(&command), "nor where the state comes from");
@@ -44,9 +41,9 @@ fn the_first_map_is_a_function_of_the_nodes() {
 #[test]
 fn a_map_needs_two_zones_and_is_planned_once() {
     assert_eq!(first_map(&State::default()), None);
-    let one_zone = registered(vec![node(1, 1, "a"), node(3, 1, "a")]);
+    let one_zone = registered([(1, "a"), (3, "a")]);
     assert_eq!(first_map(&one_zone), None);
-    let mut state = registered(vec![node(1, 1, "a"), node(2, 1, "b")]);
+    let mut state = registered([(1, "a"), (2, "b")]);
     assert_eq!(create_map(&mut state), Outcome::Done);
     assert_eq!(first_map(&state), None);
 }

@@ -197,6 +197,7 @@ mod tests {
                 address: String::new(),
                 hot_capacity_bytes: CAPACITY,
                 state: NodeState::Active,
+                process: None,
             };
             state.nodes.insert(id, record);
         }

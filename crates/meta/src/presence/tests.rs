@@ -133,6 +133,7 @@ fn led_board() -> (Arc<ManualClock>, Arc<PresenceBoard>) {
             address: String::new(),
             hot_capacity_bytes: 0,
             state: NodeState::Active,
+            process: None,
         };
         state.nodes.insert(NodeId(id), record);
     }

@@ -22,7 +22,7 @@ pub(crate) fn repeats_alike(command: &Command) -> bool {
         command,
         Command::CreateKey { .. }
             | Command::RevokeKey { .. }
-            | Command::RegisterNodes { .. }
+            | Command::Register { .. }
             | Command::CreateMap { .. }
             | Command::DeleteNamespace { expect_version: None, .. }
             | Command::CreateSigningKey { .. }

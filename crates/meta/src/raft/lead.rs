@@ -108,12 +108,14 @@ impl RaftMeta {
         }
         match request {
             // What this voter does not know it would refuse where a newer one applies it: it may not be in the log.
-            Forwarded::Propose(command) => match Envelope::decode(&command.to_bytes()) {
-                Ok(_) => self.write(command, limit).await.map(ForwardedAnswer::Applied),
-                Err(refusal) => {
-                    Ok(ForwardedAnswer::Applied(Applied { version: 0, outcome: Outcome::from(refusal) }))
+            Forwarded::Propose(command) => {
+                match Envelope::decode(&command.to_bytes()).and_then(Envelope::check_proposed) {
+                    Ok(_) => self.write(command, limit).await.map(ForwardedAnswer::Applied),
+                    Err(refusal) => {
+                        Ok(ForwardedAnswer::Applied(Applied { version: 0, outcome: Outcome::from(refusal) }))
+                    }
                 }
-            },
+            }
             Forwarded::Read => self.confirm(limit).await.map(ForwardedAnswer::Version),
             Forwarded::Change(change) => self.change(change, limit).await.map(ForwardedAnswer::Membership),
         }

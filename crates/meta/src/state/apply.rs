@@ -94,16 +94,23 @@ impl State {
             Command::PurgeProgress { id, shards_done, removed } => {
                 self.purge_progress(stamp, id, shards_done, removed)
             }
+            Command::Register { nodes } => {
+                let members;
+                (members, *lost) = register::register(self, stamp.index, &nodes)?;
+                Ok(Outcome::Registered { members })
+            }
             Command::RegisterNodes { nodes } => {
-                *lost = register::register(self, nodes)?;
+                *lost = register::counted::register(self, nodes)?;
                 Ok(Outcome::Done)
             }
             Command::SetNodeState { node, state } => done(self.set_node_state(node, state)),
             Command::RemoveNode { node } => done(self.remove_node(node)),
             Command::CreateMap { shards } => done(create_map::create(self, shards)),
             Command::Reconfigure { changes } => done(reconfigure::reconfigure(self, &changes)),
-            Command::Readmit { node, old, new, evidence, shards } => {
-                done(readmit::readmit(self, Readmission { node, old, new, evidence, shards: &shards }))
+            Command::Readmit { node, old, disk_id, nonce, evidence, shards } => {
+                let readmission = Readmission { node, old, disk_id, nonce, evidence, shards: &shards };
+                let member = readmit::readmit(self, stamp.index, readmission)?;
+                Ok(Outcome::Registered { members: vec![member] })
             }
             Command::SetZoneVerdict { expect, fenced } => {
                 done(zone::set_verdict(self, stamp, expect, fenced))

@@ -1,17 +1,25 @@
-//! Registering nodes: what a new process of a node means for the shards that name its old one.
+//! Registering processes of nodes: which incarnation each gets, and what a new one means for the shards that name an
+//! earlier one.
 //!
 //! # The rule
 //! A command is applied as a whole or refused as a whole.
+//! - A process is known by its nonce. The first registration of a nonce gives it an incarnation: the Raft index, or the
+//!   next number where the node's own is larger (earlier builds let nodes count). So no process ever has the number of
+//!   another one, whatever its node's disk says. A repeat of the newest nonce, with the same data directory, address,
+//!   zone and capacity, changes nothing and answers the same number; these change only with a new process.
+//! - A registration names the incarnation that it follows. If another one is registered by then, it is refused
+//!   (`stale_incarnation`): one that arrives late changes nothing, and its process reads again. A process that another
+//!   one has replaced is refused for good (`replaced`), so that two processes of a node do not replace each other in
+//!   turns.
 //! - A node that is not known is added. It owns nothing: shards are placed by commands of their own
 //!   ([`crate::command::Command::CreateMap`]).
 //! - A node that was removed is refused for ever (`removed`).
 //! - What an operator wants of a node ([`NodeRecord::state`]) is not for a registration to say: a known node keeps it,
 //!   a new one is active.
-//! - The same incarnation again, with the same address, zone and capacity, changes nothing; an older one is refused
-//!   (`stale_incarnation`). They change only with a new incarnation, the zone only while no shard names the node:
-//!   otherwise both copies of a shard could end up in one zone.
-//! - A new incarnation of a member comes with empty memory, and objects are nowhere else yet. In each shard that names
-//!   the old one the epoch goes up by one, and:
+//! - The zone changes only while no shard names the node: otherwise both copies of a shard could end up in one zone.
+//! - A new incarnation of a member comes with empty memory, and objects are nowhere else yet: whether its data directory
+//!   is the one that the node had or another one (a disk that was emptied or exchanged) makes no difference so far. In
+//!   each shard that names the old incarnation the epoch goes up by one, and:
 //!   - if another in-sync member did not restart, the restarted ones leave `insync` for `syncing` (they must
 //!     acknowledge new writes and answer no reads); the head stays, or is the first in-sync member that is left;
 //!   - if all in-sync members restarted and a syncing one did not, the first such becomes the only in-sync member and
@@ -21,74 +29,104 @@
 //!     shard's only member;
 //!   - a syncing member that restarted keeps its place under its new incarnation; a retiring one is gone.
 
-use headwater_types::{Incarnation, Member, NodeId, ZoneName};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+pub(super) mod counted;
+mod restart;
+
+use headwater_types::{Incarnation, Member, NodeId, Nonce, ZoneName};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::State;
 use crate::{
-    limits::{ADDRESS_BYTES_MAX, NODES_MAX},
-    records::{NodeRecord, ShardEntry},
-    refusal::{INVALID, REMOVED, Refusal, STALE_INCARNATION, TOO_MANY},
+    command::Registration,
+    limits::{ADDRESS_BYTES_MAX, NODES_MAX, REPLACED_NONCES_MAX},
+    records::{NodeRecord, NodeState, ProcessRecord},
+    refusal::{INVALID, REMOVED, REPLACED, Refusal, STALE_INCARNATION, TOO_MANY},
 };
 
-/// Shards whose last in-sync copy is gone.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Lost {
-    /// A syncing member had to take over: acknowledged objects may be missing.
-    pub incomplete: usize,
-    /// Every member restarted: everything that was only in memory is gone.
-    pub empty: usize,
+pub(crate) use restart::Lost;
+
+/// Applies a registration at `index`; see the module's documentation. Returns the processes in the order of `nodes`.
+pub(super) fn register(
+    state: &mut State,
+    index: u64,
+    nodes: &[Registration],
+) -> Result<(Vec<Member>, Lost), Refusal> {
+    check_ids(state, nodes.iter().map(|node| node.id))?;
+    let records = nodes.iter().map(|node| registered(state, index, node));
+    let records = records.collect::<Result<Vec<NodeRecord>, Refusal>>()?;
+    let members = records.iter().map(NodeRecord::member).collect();
+    Ok((members, install(state, records)))
 }
 
-/// Applies a registration; see the module's documentation.
-pub(super) fn register(state: &mut State, nodes: Vec<NodeRecord>) -> Result<Lost, Refusal> {
-    let restarted = check(state, &nodes)?;
-    for node in nodes {
-        let wanted = state.nodes.get(&node.id).map(|known| known.state).unwrap_or_default();
-        state.nodes.insert(node.id, NodeRecord { state: wanted, ..node });
-    }
-    let mut lost = Lost::default();
-    if restarted.is_empty() {
-        return Ok(lost);
-    }
-    for entry in state.shards.values_mut() {
-        let Some(change) = reconfigure(entry, &restarted, &state.nodes) else { continue };
-        match change.left {
-            Left::InSync => {}
-            Left::Syncing => lost.incomplete += 1,
-            Left::Nobody => lost.empty += 1,
-        }
-        *entry = Arc::new(change.entry);
-    }
-    Ok(lost)
+/// Puts records in the place of the known ones, and reconfigures the shards that name an earlier process.
+fn install(state: &mut State, records: Vec<NodeRecord>) -> Lost {
+    let is_restarted = |record: &&NodeRecord| {
+        state.nodes.get(&record.id).is_some_and(|known| known.incarnation != record.incarnation)
+    };
+    let restarted: BTreeMap<NodeId, Incarnation> =
+        records.iter().filter(is_restarted).map(|record| (record.id, record.incarnation)).collect();
+    state.nodes.extend(records.into_iter().map(|record| (record.id, record)));
+    restart::restart(state, &restarted)
 }
 
-/// Checks a registration; answers the known nodes of which it has a new incarnation.
-fn check(state: &State, nodes: &[NodeRecord]) -> Result<BTreeMap<NodeId, Incarnation>, Refusal> {
-    let ids: BTreeSet<NodeId> = nodes.iter().map(|node| node.id).collect();
-    if nodes.is_empty() || ids.len() != nodes.len() {
+/// Checks that there are some, none twice, and that the metadata have room for them.
+fn check_ids(state: &State, nodes: impl ExactSizeIterator<Item = NodeId>) -> Result<(), Refusal> {
+    let count = nodes.len();
+    let ids: BTreeSet<NodeId> = nodes.collect();
+    if ids.is_empty() || ids.len() != count {
         return Err(Refusal::new(INVALID, "a registration names at least one node, and none twice"));
     }
     let added = ids.iter().filter(|id| !state.nodes.contains_key(id)).count();
     if state.nodes.len() + added > NODES_MAX {
         return Err(Refusal::new(TOO_MANY, format!("at most {NODES_MAX} nodes")));
     }
-    let mut restarted = BTreeMap::new();
-    for node in nodes {
-        if check_node(state, node)? {
-            restarted.insert(node.id, node.incarnation);
-        }
-    }
-    Ok(restarted)
+    Ok(())
 }
 
-/// Checks one node; answers whether it is a new incarnation of a known one.
-fn check_node(state: &State, node: &NodeRecord) -> Result<bool, Refusal> {
+/// The record of a node once this process of it is registered; the one that there is for a repetition.
+fn registered(state: &State, index: u64, node: &Registration) -> Result<NodeRecord, Refusal> {
+    check_node(state, node.id, &node.address)?;
     let id = node.id;
-    if !node.address.contains(':') || node.address.len() > ADDRESS_BYTES_MAX {
+    let stale = |message: String| Err(Refusal::new(STALE_INCARNATION, message));
+    let Some(known) = state.nodes.get(&id) else {
+        return match node.follows {
+            None => Ok(node.record(Incarnation(index), NodeState::default(), Vec::new())),
+            Some(follows) => {
+                stale(format!("node {id} is not registered, and its registration follows {follows}"))
+            }
+        };
+    };
+    let process = known.process.as_ref();
+    if let Some(process) = process.filter(|process| process.nonce == node.nonce) {
+        let same = node.record(known.incarnation, known.state, process.replaced.clone()) == *known;
+        let message =
+            format!("node {id} changes its data directory, address, zone or hot capacity without a restart");
+        return if same { Ok(known.clone()) } else { Err(Refusal::new(INVALID, message)) };
+    }
+    check_nonce(known, node.nonce)?;
+    if node.follows != Some(known.incarnation) {
+        let follows = node.follows.map_or("none".to_owned(), |follows| follows.to_string());
+        let message = format!(
+            "node {id} is at incarnation {}, and its registration follows {follows}",
+            known.incarnation
+        );
+        return stale(message);
+    }
+    check_zone(state, known, &node.zone)?;
+    Ok(node.record(assigned(index, known)?, known.state, process.map(replaced).unwrap_or_default()))
+}
+
+/// The nonces that a process replaces which comes after `process`.
+pub(super) fn replaced(process: &ProcessRecord) -> Vec<Nonce> {
+    let mut nonces = process.replaced.clone();
+    nonces.push(process.nonce);
+    nonces.drain(..nonces.len().saturating_sub(REPLACED_NONCES_MAX));
+    nonces
+}
+
+/// Checks what does not depend on which process it is.
+fn check_node(state: &State, id: NodeId, address: &str) -> Result<(), Refusal> {
+    if !address.contains(':') || address.len() > ADDRESS_BYTES_MAX {
         let message = format!("address of node {id} is not host:port of at most {ADDRESS_BYTES_MAX} bytes");
         return Err(Refusal::new(INVALID, message));
     }
@@ -96,71 +134,34 @@ fn check_node(state: &State, node: &NodeRecord) -> Result<bool, Refusal> {
         let message = format!("node {id} was removed; its id is not used again: give the node a new one");
         return Err(Refusal::new(REMOVED, message));
     }
-    let Some(known) = state.nodes.get(&id) else { return Ok(false) };
-    if node.incarnation < known.incarnation {
-        let message = format!("node {id} is at incarnation {}, not {}", known.incarnation, node.incarnation);
-        return Err(Refusal::new(STALE_INCARNATION, message));
+    Ok(())
+}
+
+/// Checks that no later process has taken the place of this one.
+pub(super) fn check_nonce(known: &NodeRecord, nonce: Nonce) -> Result<(), Refusal> {
+    let mut replaced = known.process.iter().flat_map(|process| &process.replaced);
+    if replaced.any(|earlier| *earlier == nonce) {
+        let message = format!(
+            "this process of node {} was replaced by a later one, incarnation {}: two processes run as one node",
+            known.id, known.incarnation
+        );
+        return Err(Refusal::new(REPLACED, message));
     }
-    if node.incarnation == known.incarnation {
-        let message = format!("node {id} changes its address, zone or hot capacity without a restart");
-        let same = NodeRecord { state: known.state, ..node.clone() } == *known;
-        return if same { Ok(false) } else { Err(Refusal::new(INVALID, message)) };
-    }
-    if node.zone != known.zone && state.shards.values().any(|entry| entry.names(id)) {
-        let message =
-            format!("node {id} owns shards in zone {}: it cannot come back in {}", known.zone, node.zone);
+    Ok(())
+}
+
+fn check_zone(state: &State, known: &NodeRecord, zone: &ZoneName) -> Result<(), Refusal> {
+    if *zone != known.zone && state.shards.values().any(|entry| entry.names(known.id)) {
+        let (id, before) = (known.id, &known.zone);
+        let message = format!("node {id} owns shards in zone {before}: it cannot come back in {zone}");
         return Err(Refusal::new(INVALID, message));
     }
-    Ok(true)
+    Ok(())
 }
 
-/// Who was left with a shard's acknowledged objects.
-enum Left {
-    InSync,
-    Syncing,
-    Nobody,
-}
-
-struct Change {
-    entry: ShardEntry,
-    left: Left,
-}
-
-/// The configuration after the members in `restarted` came back empty; `None` if it names none of them.
-fn reconfigure(
-    old: &ShardEntry,
-    restarted: &BTreeMap<NodeId, Incarnation>,
-    nodes: &BTreeMap<NodeId, NodeRecord>,
-) -> Option<Change> {
-    let is_restarted = |m: &Member| restarted.contains_key(&m.node);
-    if !old.writers().any(|m| is_restarted(&m)) && !old.retiring.iter().any(is_restarted) {
-        return None;
-    }
-    let renamed = |m: Member| Member { incarnation: *restarted.get(&m.node).unwrap_or(&m.incarnation), ..m };
-    let (gone, kept): (Vec<Member>, Vec<Member>) = old.insync.iter().copied().partition(is_restarted);
-    let syncing = || old.syncing.iter().copied().map(renamed);
-    let gone = gone.into_iter().map(renamed);
-
-    let (insync, syncing, left) = if !kept.is_empty() {
-        (kept, syncing().chain(gone).collect(), Left::InSync)
-    } else if let Some(heir) = old.syncing.iter().copied().find(|m| !is_restarted(m)) {
-        (vec![heir], syncing().filter(|m| *m != heir).chain(gone).collect(), Left::Syncing)
-    } else {
-        let (insync, syncing) = one_a_zone(gone.chain(syncing()), nodes);
-        (insync, syncing, Left::Nobody)
-    };
-    let head =
-        insync.iter().copied().find(|m| *m == renamed(old.head)).or_else(|| insync.first().copied())?;
-    let retiring = old.retiring.iter().copied().filter(|m| !is_restarted(m)).collect();
-    let entry = ShardEntry { epoch: old.epoch.next(), head, insync, syncing, retiring };
-    Some(Change { entry, left })
-}
-
-/// Splits members into the first of each zone and the rest.
-fn one_a_zone(
-    members: impl Iterator<Item = Member>,
-    nodes: &BTreeMap<NodeId, NodeRecord>,
-) -> (Vec<Member>, Vec<Member>) {
-    let mut zones: BTreeSet<Option<&ZoneName>> = BTreeSet::new();
-    members.partition(|m| zones.insert(nodes.get(&m.node).map(|node| &node.zone)))
+/// The number of a process that is first heard of at `index`: above that of every process before it.
+pub(super) fn assigned(index: u64, known: &NodeRecord) -> Result<Incarnation, Refusal> {
+    let least = known.incarnation.0.checked_add(1);
+    let least = least.ok_or_else(|| Refusal::invalid(format!("node {} has no number left", known.id)))?;
+    Ok(Incarnation(index.max(least)))
 }

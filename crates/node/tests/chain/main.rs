@@ -7,6 +7,7 @@ mod keeping;
 mod moves;
 mod overlaps;
 mod pair;
+mod replaced;
 
 use bytes::Bytes;
 use futures_util::StreamExt;

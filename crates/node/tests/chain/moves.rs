@@ -154,6 +154,7 @@ impl Cluster {
             address: format!("node-{id}:1"),
             hot_capacity_bytes: 0,
             state: NodeState::Active,
+            process: None,
         };
         let records: BTreeMap<NodeId, NodeRecord> = nodes.iter().map(record).map(|r| (r.id, r)).collect();
         let first = Arc::new(first);
@@ -178,14 +179,8 @@ impl Cluster {
                 metrics: NodeMetrics::register(&mut Registry::default(), std::slice::from_ref(&zone))
                     .remove(0),
             };
-            let config = NodeConfig {
-                member: member(record.id.0),
-                zone,
-                address: record.address.clone(),
-                inflight_bytes_max: 64 << 20,
-            };
+            let config = NodeConfig { member: member(record.id.0), zone, inflight_bytes_max: 64 << 20 };
             let node = StorageNode::start(config, deps);
-            assert_eq!(node.record().hot_capacity_bytes, 64 << 20);
             let service = Arc::new(NodeService(node.clone()));
             directory.register(record.id, service.clone(), service);
             node.take_part(meta.clone());

@@ -120,6 +120,14 @@ pub struct Sender {
 }
 
 impl Sender {
+    /// With the body that it sends.
+    pub fn new() -> (Self, BodyPieces) {
+        let (pieces, receiver) = tokio::sync::mpsc::channel(1);
+        let body =
+            stream::unfold(receiver, |mut r| async move { r.recv().await.map(|piece| (piece, r)) }).boxed();
+        (Self { pieces, hasher: Mutex::new((DigestHasher::new(), 0)) }, body)
+    }
+
     pub async fn chunk(&self, bytes: &'static [u8]) {
         {
             let mut state = self.hasher.lock().unwrap();
@@ -162,6 +170,7 @@ fn snapshot(version: u64, entry: ShardEntry, incarnations: [u64; 2]) -> WatchEve
         address: format!("node-{id}"),
         hot_capacity_bytes: 0,
         state: NodeState::Active,
+        process: None,
     });
     WatchEvent::Snapshot(Box::new(State {
         version,
@@ -232,12 +241,7 @@ impl Pair {
             Call::Get(_) => faults.get.load(Ordering::SeqCst),
             Call::List(_) | Call::Remove(..) => false,
         });
-        let config = NodeConfig {
-            member,
-            zone: zone(member.node.0),
-            address: format!("node-{}", member.node),
-            inflight_bytes_max,
-        };
+        let config = NodeConfig { member, zone: zone(member.node.0), inflight_bytes_max };
         let deps = NodeDeps {
             tier: Arc::new(tier),
             cache: cache.clone(),
@@ -411,12 +415,10 @@ impl Pair {
     }
 
     pub fn open(&self, request: PutRequest) -> (Sender, PutTask) {
-        let (pieces, receiver) = tokio::sync::mpsc::channel(1);
-        let body =
-            stream::unfold(receiver, |mut r| async move { r.recv().await.map(|piece| (piece, r)) }).boxed();
+        let (sender, body) = Sender::new();
         let head = self.head();
         let task = tokio::spawn(async move { head.put(request, body).await });
-        (Sender { pieces, hasher: Mutex::new((DigestHasher::new(), 0)) }, task)
+        (sender, task)
     }
 
     pub async fn delete(&self, key: &str) -> Result<DeleteReply, StorageError> {

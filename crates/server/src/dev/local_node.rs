@@ -1,11 +1,11 @@
 //! A storage node inside the process of `headwater dev`.
 
 use anyhow::Result;
-use headwater_meta::MetaCache;
+use headwater_meta::{MetaCache, Registration};
 use headwater_node::{Identity, NodeConfig, NodeDeps, NodeMetrics, StorageNode, node::NodeService};
 use headwater_proto::directory::LocalDirectory;
 use headwater_store::{HotConfig, HotTier};
-use headwater_types::{Clock, NodeId, ZoneName};
+use headwater_types::{Clock, Member, NodeId, Rng, ZoneName};
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 
@@ -24,6 +24,28 @@ pub struct LocalNode {
     _identity: Identity,
 }
 
+/// A node that has its directory and is not registered yet.
+pub struct Unregistered {
+    identity: Identity,
+    id: NodeId,
+    zone: ZoneName,
+    hot_capacity: u64,
+}
+
+impl Unregistered {
+    /// Takes a node's directory.
+    pub fn take(options: &DevOptions, id: NodeId, zone: ZoneName, rng: &dyn Rng) -> Result<Self> {
+        let identity = Identity::take(&options.data_dir.join(format!("node-{id}")), id, rng)?;
+        Ok(Self { identity, id, zone, hot_capacity: options.hot_capacity })
+    }
+
+    /// What it registers with.
+    pub fn registration(&self) -> Registration {
+        let address = format!("in-process:{}", self.id);
+        self.identity.registration(self.zone.clone(), address, self.hot_capacity)
+    }
+}
+
 /// What the nodes of the process share, and the metrics of one.
 pub struct LocalParts<'a> {
     /// The watched metadata.
@@ -37,15 +59,19 @@ pub struct LocalParts<'a> {
 }
 
 impl LocalNode {
-    /// Starts one; it serves once it is registered with the metadata.
-    pub fn start(options: &DevOptions, id: NodeId, zone: ZoneName, parts: LocalParts<'_>) -> Result<Self> {
-        let identity = Identity::take(&options.data_dir.join(format!("node-{id}")), id)?;
-        let tier =
-            Arc::new(HotTier::new(HotConfig::with_capacity(options.hot_capacity), parts.clock.clone()));
+    /// Starts one that is registered as `member`.
+    pub fn start(
+        options: &DevOptions,
+        node: Unregistered,
+        member: Member,
+        parts: LocalParts<'_>,
+    ) -> Result<Self> {
+        let Unregistered { mut identity, id, zone, hot_capacity } = node;
+        identity.registered(member.incarnation)?;
+        let tier = Arc::new(HotTier::new(HotConfig::with_capacity(hot_capacity), parts.clock.clone()));
         let config = NodeConfig {
-            member: identity.member(),
+            member,
             zone: zone.clone(),
-            address: format!("in-process:{id}"),
             inflight_bytes_max: options.ingest_budget.saturating_mul(2),
         };
         let deps = NodeDeps {

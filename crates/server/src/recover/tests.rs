@@ -1,6 +1,6 @@
 //! Tests of what the commands decide and say. The directories they leave are tested with the offline functions.
 
-use headwater_meta::{Command, Envelope, NodeRecord, NodeState, State, offline, store::MetaMember};
+use headwater_meta::{NodeRecord, NodeState, State, offline, store::MetaMember};
 use headwater_types::{Incarnation, Member, NodeId, ShardId, UnixMillis, ZoneName};
 use std::{io::Cursor, sync::Arc};
 
@@ -27,10 +27,10 @@ fn left(zones: &[&str]) -> offline::Offline {
         address: "node:7000".to_owned(),
         hot_capacity_bytes: 0,
         state: NodeState::Active,
+        process: None,
     };
-    let nodes: Vec<_> = zones.iter().enumerate().map(node).collect();
-    let command = Envelope::new(Command::RegisterNodes { nodes }, UnixMillis(1_000)).encode().unwrap();
-    state.apply(1, &command);
+    state.nodes = zones.iter().enumerate().map(node).map(|node| (node.id, node)).collect();
+    state.version = 1;
     for (shard, members) in [(0, vec![member(1), member(2)]), (1, vec![member(2)])] {
         let entry = headwater_meta::ShardEntry {
             epoch: headwater_types::Epoch(1),

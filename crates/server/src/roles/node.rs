@@ -1,21 +1,23 @@
 //! A storage node.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use headwater_admin::AdminState;
-use headwater_meta::{MetaError, MetaStore, NodeRecord, grpc::MetaGrpcClient};
-use headwater_node::{Identity, NodeConfig, NodeDeps, NodeMetrics, StartError, StorageNode, node};
+use headwater_meta::{MetaStore, grpc::MetaGrpcClient};
+use headwater_node::{Identity, NodeConfig, NodeDeps, NodeMetrics, StorageNode, node, register};
 use headwater_proto::{
     directory::GrpcDirectory,
     grpc::{self, replication_service, storage_service},
 };
-use headwater_store::{HotConfig, HotMetrics, HotTier};
+use headwater_store::{HotConfig, HotMetrics, HotTier, Tier};
 use headwater_telemetry::{MetricsRegistry, Readiness};
-use headwater_types::Clock;
-use std::{sync::Arc, time::Duration};
-use tokio::net::TcpListener;
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::net::TcpSocket;
 
 use super::{META_WAIT, admin, follow, system};
 use crate::{config::NodeReady, stop};
+
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1024;
 
 /// Runs one until it is told to stop.
 pub async fn run(mut config: NodeReady) -> Result<()> {
@@ -29,9 +31,9 @@ pub async fn run(mut config: NodeReady) -> Result<()> {
     let readiness = Readiness::new();
     let in_map = readiness.condition("map");
 
-    let identity = Identity::take(&config.data_dir, config.id)?;
-    let listener =
-        TcpListener::bind(config.listen).await.with_context(|| format!("listen {}", config.listen))?;
+    let mut identity = Identity::take(&config.data_dir, config.id, rng.as_ref())?;
+    let listen = || format!("listen {}", config.listen);
+    let socket = reserve(config.listen).with_context(listen)?;
     let watcher = format!("node-{}", config.id);
     let store: Arc<dyn MetaStore> =
         Arc::new(MetaGrpcClient::new(&config.meta, &watcher, clock.clone(), rng.clone())?);
@@ -42,13 +44,24 @@ pub async fn run(mut config: NodeReady) -> Result<()> {
         HotMetrics::new(vec![(config.zone.clone(), tier.clone())]).register(registry);
         NodeMetrics::register(registry, &[config.zone.clone()]).remove(0)
     });
+    let state = AdminState { cache: Some(cache.clone()), metrics, readiness, data_url: None, api: None };
+    let admin = admin::start(config.admin_listen, state, stop.clone()).await?;
+
+    let registration =
+        identity.registration(config.zone.clone(), config.advertise.clone(), tier.capacity_bytes());
+    let registered = tokio::select! {
+        registered = register(store.as_ref(), &cache, clock.as_ref(), vec![registration], META_WAIT) => registered?,
+        () = stop.cancelled() => {
+            following.abort();
+            return admin.stopped().await;
+        }
+    };
+    let member = *registered.members.first().context("the registration was answered without a process")?;
+    identity.registered(member.incarnation)?;
+    // From now on the others call this node: it listens as soon as it can answer.
+    let listener = socket.listen(BACKLOG).with_context(listen)?;
     let node = StorageNode::start(
-        NodeConfig {
-            member: identity.member(),
-            zone: config.zone.clone(),
-            address: config.advertise.clone(),
-            inflight_bytes_max: config.inflight_bytes_max,
-        },
+        NodeConfig { member, zone: config.zone.clone(), inflight_bytes_max: config.inflight_bytes_max },
         NodeDeps {
             tier: tier.clone(),
             cache: cache.clone(),
@@ -58,8 +71,6 @@ pub async fn run(mut config: NodeReady) -> Result<()> {
         },
     );
     let expiry = tokio::spawn(tier.run_expiry());
-    let state = AdminState { cache: Some(cache.clone()), metrics, readiness, data_url: None, api: None };
-    let admin = admin::start(config.admin_listen, state, stop.clone()).await?;
     let service = Arc::new(node::NodeService(node.clone()));
     let server = grpc::server_builder()
         .add_service(storage_service(service.clone()))
@@ -67,43 +78,44 @@ pub async fn run(mut config: NodeReady) -> Result<()> {
         .serve_with_incoming_shutdown(grpc::incoming(listener), stop.clone().cancelled_owned());
     let server = tokio::spawn(server);
 
-    tokio::select! {
-        registered = register(store.as_ref(), clock.as_ref(), vec![node.record()]) => {
-            cache.wait_for(registered?).await;
-            node.take_part(store.clone());
-            in_map.ready();
-            let member = node.member();
-            tracing::info!(%member, zone = %config.zone, listen = %config.listen, admin = %admin.address, "storage node is ready");
-        }
-        () = stop.cancelled() => {}
-    }
+    let serve = async {
+        cache.wait_for(registered.version).await;
+        node.take_part(store.clone());
+        in_map.ready();
+        tracing::info!(%member, zone = %config.zone, listen = %config.listen, admin = %admin.address, "storage node is ready");
+        node.replaced().await
+    };
+    let replaced = tokio::select! {
+        newer = serve => Some(newer),
+        () = stop.cancelled() => None,
+    };
 
-    stop.cancelled().await;
+    if let Some(newer) = replaced {
+        tracing::error!(%member, %newer, "another process has registered as this node: this one ends");
+        stop.cancel();
+    }
     if tokio::time::timeout(Duration::from_secs(1), server).await.is_err() {
         tracing::debug!("gRPC calls were cut");
     }
     node.stop(Duration::from_millis(500)).await;
     expiry.abort();
     following.abort();
-    admin.stopped().await
+    admin.stopped().await?;
+    if let Some(newer) = replaced {
+        bail!(
+            "{member} was replaced by incarnation {newer}: another process of node {} has registered; this one ends",
+            member.node
+        );
+    }
+    Ok(())
 }
 
-/// Registers nodes with the metadata; tries again while that cannot be reached, at most for [`META_WAIT`].
-pub async fn register(
-    store: &dyn MetaStore,
-    clock: &dyn Clock,
-    nodes: Vec<NodeRecord>,
-) -> Result<u64, StartError> {
-    let until = clock.monotonic() + META_WAIT;
-    loop {
-        match node::register(store, nodes.clone(), Duration::from_secs(5)).await {
-            Err(StartError::Meta(MetaError::Unavailable(why) | MetaError::Unknown(why)))
-                if clock.monotonic() < until =>
-            {
-                tracing::debug!(%why, "the metadata does not answer yet");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-            other => return other,
-        }
-    }
+/// Binds the address without listening there yet: until the node is registered, a caller is refused at once and asks
+/// another member. It fails if another process listens there. Of several that only bind it, which `SO_REUSEADDR` permits
+/// and a restart needs, all but the first fail when they listen.
+fn reserve(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }

@@ -6,9 +6,9 @@ mod store;
 
 use axum::{Router, body::Body, body::to_bytes};
 use headwater_admin::{AdminApi, AdminState, AuditLog, BootstrapToken};
-use headwater_meta::{Command, MetaCache, MetaStore, NodeRecord, NodeState, RaftMeta, RaftMetaConfig};
+use headwater_meta::{Command, MetaCache, MetaStore, Outcome, RaftMeta, RaftMetaConfig, Registration};
 use headwater_telemetry::{MetricsRegistry, Readiness};
-use headwater_types::{Incarnation, NodeId, SeededRng, SystemClock, ZoneName};
+use headwater_types::{DiskId, NodeId, Nonce, SeededRng, SystemClock, ZoneName};
 use http::{HeaderMap, Request, StatusCode, header, request::Builder};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
@@ -20,6 +20,20 @@ pub use store::{Fault, Store};
 
 pub const BOOTSTRAP: &str = "bootstrap-token-of-at-least-32-bytes";
 pub const LIMIT: Duration = Duration::from_secs(10);
+
+/// The registration of a node of 1 GiB that is not known yet.
+pub fn registration(id: u64, zone: &str) -> Registration {
+    let rng = SeededRng::new(id);
+    Registration {
+        id: NodeId(id),
+        disk_id: DiskId::draw(&rng),
+        nonce: Nonce::draw(&rng),
+        follows: None,
+        zone: ZoneName::parse(zone).unwrap(),
+        address: format!("node-{id}:7000"),
+        hot_capacity_bytes: 1 << 30,
+    }
+}
 
 /// What was answered.
 #[derive(Debug)]
@@ -122,16 +136,9 @@ impl Bench {
     /// One with a node in each of two zones, and a shard map.
     pub async fn with_nodes() -> Self {
         let bench = Self::new().await;
-        let node = |(id, zone): (u64, &str)| NodeRecord {
-            id: NodeId(id),
-            incarnation: Incarnation(1),
-            zone: ZoneName::parse(zone).unwrap(),
-            address: format!("node-{id}:7000"),
-            hot_capacity_bytes: 1 << 30,
-            state: NodeState::Active,
-        };
-        let nodes = [(1, "a"), (2, "b")].map(node).to_vec();
-        bench.raft.propose(Command::RegisterNodes { nodes }, LIMIT).await.unwrap();
+        let nodes = vec![registration(1, "a"), registration(2, "b")];
+        let registered = bench.raft.propose(Command::Register { nodes }, LIMIT).await.unwrap();
+        assert!(matches!(registered.outcome, Outcome::Registered { .. }), "{registered:?}");
         let mut version = bench.cache.subscribe();
         let mapped = async {
             while bench.cache.state().shards.is_empty() {

@@ -132,6 +132,7 @@ impl Bench {
                 address: format!("node-{id}:1"),
                 hot_capacity_bytes: 0,
                 state: NodeState::Active,
+                process: None,
             };
             state.nodes.insert(node.id, node);
         }

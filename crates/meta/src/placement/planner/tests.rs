@@ -1,6 +1,6 @@
 //! The planner in a simulated cluster: heads that promote what is empty, and every guard of a configuration checked.
 
-use headwater_types::{Epoch, Incarnation, ZoneName, limits::SHARD_COUNT};
+use headwater_types::{Epoch, ZoneName, limits::SHARD_COUNT};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::{
     command::{Command, Outcome},
     placement::{MoveCounts, moves, target::leaver},
     records::{NodeState, ZoneVerdict},
-    state::tests::{apply, create_map, node},
+    state::tests::{apply, create_map, newest, register},
 };
 
 /// Between two rounds.
@@ -47,8 +47,7 @@ impl Cluster {
     }
 
     fn add(&mut self, id: u64) {
-        let nodes = vec![node(id, 1, zone_of(id))];
-        assert_eq!(apply(&mut self.state, Command::RegisterNodes { nodes }), Outcome::Done);
+        register(&mut self.state, &[(id, zone_of(id))]);
     }
 
     fn drain(&mut self, id: u64) {
@@ -261,8 +260,7 @@ fn degraded_shards_and_fenced_zones_are_left_alone() {
     let mut cluster = Cluster::new(1..=4);
     cluster.add(6);
     // Node 1 restarts: its shards are degraded.
-    let nodes = vec![node(1, 2, "a")];
-    assert_eq!(apply(&mut cluster.state, Command::RegisterNodes { nodes }), Outcome::Done);
+    register(&mut cluster.state, &[(1, "a")]);
     assert!(cluster.counts().rejoining > 0);
     let degraded: Vec<(ShardId, Epoch)> = cluster
         .state
@@ -288,7 +286,7 @@ fn degraded_shards_and_fenced_zones_are_left_alone() {
 fn a_batch_is_bounded_and_one_that_is_full_goes_on_with_the_next() {
     let mut cluster = Cluster::new([1, 2]);
     // All are left with a retiring member, as if a leader had died after each promotion.
-    let old = Member { node: NodeId(2), incarnation: Incarnation(1) };
+    let old = Member { node: NodeId(2), incarnation: newest(&cluster.state, 2) };
     for entry in cluster.state.shards.values_mut() {
         Arc::make_mut(entry).retiring = vec![old];
     }

@@ -15,7 +15,7 @@ use crate::{
     },
     records::Permission,
     state::State,
-    state::tests::{apply, create_map, node},
+    state::tests::{create_map, new_node, register},
     store::MetaStore,
 };
 
@@ -47,8 +47,8 @@ async fn filled(dir: &Path) -> Arc<RaftMeta> {
         panic!("no namespace");
     };
     issue_key(&*meta, &SeededRng::new(1), Some(id), Permission::ReadOnly, None, None).await.unwrap();
-    let nodes = vec![node(1, 1, "a"), node(2, 1, "b")];
-    meta.propose(Command::RegisterNodes { nodes }, LIMIT).await.unwrap();
+    let nodes = vec![new_node(1, 1, "a"), new_node(2, 2, "b")];
+    meta.propose(Command::Register { nodes }, LIMIT).await.unwrap();
     map(meta.clone(), LIMIT).await;
     meta.propose(create_namespace("vod"), LIMIT).await.unwrap();
     meta
@@ -228,10 +228,10 @@ async fn a_founding_that_was_cut_short_starts_no_voter() {
 #[test]
 fn a_shard_whose_only_copy_is_in_the_fenced_zone_keeps_it() {
     let mut state = State::default();
-    apply(&mut state, Command::RegisterNodes { nodes: vec![node(1, 1, "a"), node(2, 1, "b")] });
+    register(&mut state, &[(1, "a"), (2, "b")]);
     create_map(&mut state);
     // Node 1 restarts: shards that it shares go on with node 2 alone.
-    apply(&mut state, Command::RegisterNodes { nodes: vec![node(1, 2, "a")] });
+    register(&mut state, &[(1, "a")]);
     let before = state.clone();
     let fenced = fence(&mut state, &ZoneName::parse("b").unwrap(), UnixMillis(5));
     assert_eq!(fenced.stuck, ShardId::all().collect::<Vec<_>>());

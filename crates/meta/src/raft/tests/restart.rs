@@ -13,7 +13,7 @@ use crate::{
     raft::{RaftMeta, RaftMetaConfig, StartError},
     records::Permission,
     state::State,
-    state::tests::node,
+    state::tests::new_node,
     store::{MetaError, MetaStore, WatchEvent},
 };
 
@@ -26,8 +26,8 @@ async fn a_restart_keeps_everything_and_watches_go_on() {
         panic!("no namespace");
     };
     issue_key(&*meta, &SeededRng::new(1), Some(id), Permission::ReadOnly, None, None).await.unwrap();
-    let nodes = vec![node(1, 1, "a"), node(2, 1, "b")];
-    let seen = meta.propose(Command::RegisterNodes { nodes }, LIMIT).await.unwrap().version;
+    let nodes = vec![new_node(1, 1, "a"), new_node(2, 2, "b")];
+    let seen = meta.propose(Command::Register { nodes }, LIMIT).await.unwrap().version;
     map(meta.clone(), LIMIT).await;
     meta.propose(create_namespace("vod"), LIMIT).await.unwrap();
     let before = read(&meta).await;

@@ -6,11 +6,11 @@ use super::{
     apply,
     cluster::{cluster, drain, entry, shard},
     namespaces::{create, made, update},
-    node, refused,
+    next_process, refused, registered,
 };
 use crate::{
-    command::{Command, Outcome},
-    records::{NamespaceSettings, NodeRecord},
+    command::{Command, Outcome, Registration},
+    records::NamespaceSettings,
     refusal as code,
     state::State,
 };
@@ -22,12 +22,12 @@ fn hot(bytes: u64) -> NamespaceSettings {
 /// Nodes by id, zone and capacity.
 fn nodes(list: &[(u64, &str, u64)]) -> State {
     let mut state = State::default();
-    let record = |(id, zone, hot_capacity_bytes): &(u64, &str, u64)| NodeRecord {
+    let node = |(id, zone, hot_capacity_bytes): &(u64, &str, u64)| Registration {
         hot_capacity_bytes: *hot_capacity_bytes,
-        ..node(*id, 1, zone)
+        ..next_process(&state, *id, zone)
     };
-    let nodes = list.iter().map(record).collect();
-    assert_eq!(apply(&mut state, Command::RegisterNodes { nodes }), Outcome::Done);
+    let nodes = list.iter().map(node).collect();
+    registered(apply(&mut state, Command::Register { nodes }));
     state
 }
 
@@ -70,10 +70,8 @@ fn draining_nodes_do_not_count_and_a_lower_capacity_stops_no_update() {
     let live = made(&mut state, "live", hot(100));
     drain(&mut state, 1);
     assert!(refused(create(&mut state, "vod", hot(1))).1.contains("zone a: asked 1"));
-    apply(
-        &mut state,
-        Command::RegisterNodes { nodes: vec![NodeRecord { hot_capacity_bytes: 50, ..node(3, 2, "a") }] },
-    );
+    let smaller = Registration { hot_capacity_bytes: 50, ..next_process(&state, 3, "a") };
+    registered(apply(&mut state, Command::Register { nodes: vec![smaller] }));
     let settings = NamespaceSettings { unique_names: true, ..hot(100) };
     assert!(matches!(update(&mut state, live, settings), Outcome::Namespace { .. }), "it asks for no more");
     assert_eq!(refused(update(&mut state, live, hot(101))).0, code::CAPACITY);

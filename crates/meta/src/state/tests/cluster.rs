@@ -3,7 +3,7 @@
 use headwater_types::{Epoch, Incarnation, Member, NodeId, ShardId};
 use std::sync::Arc;
 
-use super::{apply, node};
+use super::{apply, register};
 use crate::{
     command::{Command, Outcome, ShardChange},
     records::{NodeState, ShardEntry},
@@ -43,8 +43,9 @@ pub(super) fn entry(insync: &[u64], syncing: &[u64], retiring: &[u64]) -> ShardE
 pub(super) fn cluster(entry: ShardEntry) -> State {
     let mut state = State::default();
     let zones = ["c", "a", "b"];
-    let nodes = (1..=6).map(|id| node(id, 1, zones[id as usize % 3])).collect();
-    assert_eq!(apply(&mut state, Command::RegisterNodes { nodes }), Outcome::Done);
+    let nodes: Vec<(u64, &str)> = (1..=6).map(|id| (id, zones[id as usize % 3])).collect();
+    // At index 1.
+    assert!(register(&mut state, &nodes).iter().all(|registered| *registered == member(registered.node.0)));
     state.shards.insert(shard(0), Arc::new(entry));
     state
 }

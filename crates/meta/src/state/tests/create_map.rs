@@ -3,7 +3,7 @@
 use headwater_types::{Epoch, Incarnation, Member, NodeId, ShardId, limits::SHARD_COUNT};
 use std::collections::BTreeMap;
 
-use super::{apply, encoded, node, refusal};
+use super::{apply, encoded, refusal, register};
 use crate::{
     command::{Command, Envelope, NewShard, Outcome},
     limits::COMMAND_BYTES_MAX,
@@ -29,8 +29,7 @@ fn create(state: &mut State, shards: Plan) -> Outcome {
 /// Nodes 1 and 3 in zone a, 2 in b.
 fn registered() -> State {
     let mut state = State::default();
-    let nodes = vec![node(1, 1, "a"), node(2, 1, "b"), node(3, 1, "a")];
-    assert_eq!(apply(&mut state, Command::RegisterNodes { nodes }), Outcome::Done);
+    register(&mut state, &[(1, "a"), (2, "b"), (3, "a")]);
     state
 }
 
@@ -40,7 +39,8 @@ fn the_map_is_as_planned_with_the_nodes_newest_processes_and_made_once() {
     let last = ShardId::new(SHARD_COUNT - 1).unwrap();
     let mut shards = plan(&shard(1, &[1, 2]));
     shards.insert(last, shard(2, &[3, 2]));
-    apply(&mut state, Command::RegisterNodes { nodes: vec![node(2, 7, "b")] });
+    state.version = 6;
+    register(&mut state, &[(2, "b")]);
     assert_eq!(create(&mut state, shards.clone()), Outcome::Done);
 
     assert_eq!(state.shards.len(), usize::from(SHARD_COUNT));

@@ -32,5 +32,8 @@ pub(super) fn check(before: &State, after: &State) {
         let now = after.nodes.get(id);
         assert!(now.is_some() || after.removed_nodes.contains(id), "node {id} is gone");
         assert!(now.is_none_or(|now| now.incarnation >= node.incarnation), "node {id} went back");
+        let same =
+            now.is_none_or(|now| (now.incarnation == node.incarnation) == (now.process == node.process));
+        assert!(same, "node {id}: another process has the same number, or the same one another");
     }
 }

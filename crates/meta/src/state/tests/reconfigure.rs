@@ -80,8 +80,7 @@ fn who_may_be_named() {
     let earlier = ShardChange { syncing: vec![process(3, 0)], ..change(&[1, 2], &[], &[]) };
     case(&from, earlier, Some("3.0 is not node 3's registered incarnation 1"));
     let mut crowd = cluster(from);
-    let nodes = vec![super::node(7, 1, "a")];
-    assert_eq!(apply(&mut crowd, Command::RegisterNodes { nodes }), Outcome::Done);
+    super::register(&mut crowd, &[(7, "a")]);
     case_in(crowd, change(&[1, 2], &[3, 4, 5, 6, 7], &[]), Some("2 members in sync and 7 in all"));
 }
 

@@ -1,14 +1,15 @@
 //! The same log gives the same bytes, and a snapshot of them the same state.
 
 use headwater_types::{
-    KeyId, NamespaceId, NamespaceName, NodeId, Redacted, SeededRng, ShardId, UnixMillis, ZoneName,
+    Incarnation, KeyId, NamespaceId, NamespaceName, NodeId, Redacted, SeededRng, ShardId, UnixMillis,
+    ZoneName,
     signing::{SigningKey, SigningKeyId},
 };
 use proptest::{collection::vec, prelude::*};
 
-use super::{encoded, node};
+use super::{encoded, new_node};
 use crate::{
-    command::{Command, NewShard},
+    command::{Command, NewShard, Registration},
     records::{NamespaceSettings, NodeState, Permission},
     state::State,
 };
@@ -39,8 +40,10 @@ fn command() -> impl Strategy<Value = Vec<u8>> {
             }
         }),
         "[a-d]".prop_map(|id| Command::RevokeKey { id: KeyId(id.into()) }),
-        (1..5_u64, 1..4_u64).prop_map(|(id, incarnation)| Command::RegisterNodes {
-            nodes: vec![node(id, incarnation, if id % 2 == 0 { "a" } else { "b" })],
+        (1..5_u64, 1..4_u64, prop::option::of(1..30_u64)).prop_map(|(id, process, follows)| {
+            let zone = if id % 2 == 0 { "a" } else { "b" };
+            let node = new_node(id, process, zone);
+            Command::Register { nodes: vec![Registration { follows: follows.map(Incarnation), ..node }] }
         }),
         (1..3_u64, 2..5_u64).prop_map(|(head, other)| {
             let shard = NewShard { head: NodeId(head), members: vec![NodeId(head), NodeId(other)] };

@@ -1,16 +1,16 @@
 //! Random sequences of registrations, readmissions, reconfigurations, verdicts and removals.
 
-use headwater_types::{Epoch, Incarnation, Member, NodeId, Rng, SeededRng, ShardId, ZoneName};
+use headwater_types::{DiskId, Epoch, Incarnation, Member, NodeId, Nonce, Rng, SeededRng, ShardId, ZoneName};
 use proptest::prelude::*;
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     cluster::{cluster, entry, process, shard},
-    encoded, invariants, node,
+    disk, encoded, invariants, next_process,
 };
 use crate::{
-    command::{Command, Evidence, Outcome, ShardChange, SingleReason},
-    records::{NodeState, ShardEntry},
+    command::{Command, Evidence, Outcome, Registration, ShardChange, SingleReason},
+    records::{NodeRecord, NodeState, ShardEntry},
     state::State,
 };
 
@@ -24,6 +24,8 @@ type Applied = BTreeMap<&'static str, usize>;
 struct Walk {
     rng: SeededRng,
     state: State,
+    /// Registrations that were asked for, which may arrive again, late and in any order.
+    asked: Vec<Registration>,
 }
 
 fn start() -> State {
@@ -47,14 +49,14 @@ impl Walk {
         list[self.below(list.len() as u64) as usize]
     }
 
-    fn command(&self) -> (&'static str, Command) {
+    fn command(&mut self) -> (&'static str, Command) {
         let id = 1 + self.below(NODES);
-        let known = self.state.nodes.get(&NodeId(id));
         match self.below(12) {
-            0 => {
-                let incarnation = known.map_or(1, |node| node.incarnation.0 + self.below(2));
-                ("register", Command::RegisterNodes { nodes: vec![node(id, incarnation, zone_of(id))] })
+            0 if !self.asked.is_empty() && self.below(3) == 0 => {
+                let late = self.asked[self.below(self.asked.len() as u64) as usize].clone();
+                ("late register", Command::Register { nodes: vec![late] })
             }
+            0 => ("register", self.register(id)),
             1 => {
                 let state = self.pick(&[NodeState::Active, NodeState::Draining]);
                 ("state", Command::SetNodeState { node: NodeId(id), state })
@@ -67,6 +69,21 @@ impl Walk {
                 (kind, Command::Reconfigure { changes: vec![change] })
             }
         }
+    }
+
+    /// A new process of a node, or of two in one command, mostly with the node's own directory.
+    fn register(&mut self, id: u64) -> Command {
+        let mut nodes = Vec::new();
+        for id in [id, 1 + id % NODES].into_iter().take(1 + self.below(2) as usize) {
+            let mut node = next_process(&self.state, id, zone_of(id));
+            node.nonce = Nonce::draw(&self.rng);
+            if self.below(4) == 0 {
+                node.disk_id = DiskId::draw(&self.rng);
+            }
+            nodes.push(node);
+        }
+        self.asked.extend(nodes.iter().cloned());
+        Command::Register { nodes }
     }
 
     fn verdict(&self) -> Command {
@@ -84,8 +101,11 @@ impl Walk {
         if self.below(8) == 0 {
             shards.pop();
         }
-        let new = Incarnation(old.0 + 1);
-        Command::Readmit { node, old, new, evidence: Evidence::SameBoot, shards }
+        let process = self.state.nodes.get(&node).and_then(|node| node.process.as_ref());
+        let disk_id = process.map_or(disk(id), |process| process.disk_id);
+        let disk_id = if self.below(8) == 0 { DiskId::draw(&self.rng) } else { disk_id };
+        let nonce = Nonce::draw(&self.rng);
+        Command::Readmit { node, old, disk_id, nonce, evidence: Evidence::SameBoot, shards }
     }
 
     /// A change that a rule may or may not allow, from what the shard is now.
@@ -149,15 +169,17 @@ impl Walk {
 
 /// Takes a walk and checks every step; answers its log.
 fn walk(seed: u64, applied: &mut Applied) -> Vec<Vec<u8>> {
-    let mut walk = Walk { rng: SeededRng::new(seed), state: start() };
+    let mut walk = Walk { rng: SeededRng::new(seed), state: start(), asked: Vec::new() };
     let mut log = Vec::new();
+    let mut given = Given::of(&walk.state);
     for _ in 0..STEPS {
         let (kind, command) = walk.command();
         let before = walk.state.clone();
         let document = encoded(command.clone());
         let outcome = walk.state.apply(before.version + 1, &document);
         invariants::check(&before, &walk.state);
-        if outcome == Outcome::Done {
+        if !matches!(outcome, Outcome::Refused { .. }) {
+            given.check(&command, &outcome);
             *applied.entry(kind).or_default() += 1;
             check_promotions(&before, &walk.state, &command);
             check_fence(&before, &walk.state, &command);
@@ -168,6 +190,41 @@ fn walk(seed: u64, applied: &mut Applied) -> Vec<Vec<u8>> {
         log.push(document);
     }
     log
+}
+
+/// Which process has which number, and the disk that it had: no number is given twice, and a process keeps its own.
+struct Given(BTreeMap<Member, (Nonce, DiskId)>);
+
+impl Given {
+    fn of(state: &State) -> Self {
+        let told = |node: &NodeRecord| {
+            let process = node.process.as_ref().unwrap();
+            (node.member(), (process.nonce, process.disk_id))
+        };
+        Self(state.nodes.values().map(told).collect())
+    }
+
+    fn check(&mut self, command: &Command, outcome: &Outcome) {
+        let Outcome::Registered { members } = outcome else { return };
+        let asked = match command {
+            Command::Register { nodes } => nodes.iter().map(|node| (node.nonce, node.disk_id)).collect(),
+            Command::Readmit { old, node, nonce, disk_id, .. } => {
+                let before = self.0[&Member { node: *node, incarnation: *old }];
+                assert_eq!(before.1, *disk_id, "another directory took a place");
+                vec![(*nonce, *disk_id)]
+            }
+            other => panic!("{other:?} registered"),
+        };
+        for (member, process) in members.iter().zip(asked) {
+            let has = *self.0.entry(*member).or_insert(process);
+            assert_eq!(has, process, "{member} is two processes");
+            let is_its = |(other, given): &(&Member, &(Nonce, DiskId))| {
+                (other.node, given.0) == (member.node, process.0)
+            };
+            let numbers = self.0.iter().filter(is_its).count();
+            assert_eq!(numbers, 1, "a process has two numbers");
+        }
+    }
 }
 
 /// Nobody becomes in sync who was not syncing in the epoch before, with the head asking. A readmission puts another
@@ -185,7 +242,7 @@ fn check_promotions(before: &State, after: &State, command: &Command) {
                     assert_eq!(promoted.node, *node);
                     assert!(old.serves(Member { node: *node, incarnation: *process }));
                 }
-                Command::RegisterNodes { nodes } => {
+                Command::Register { nodes } => {
                     assert!(old.insync.iter().all(|m| nodes.iter().any(|node| node.id == m.node)));
                 }
                 other => panic!("{other:?} promoted {promoted}"),
@@ -220,6 +277,7 @@ fn every_kind_of_step_is_taken() {
     }
     let kinds = [
         "register",
+        "late register",
         "state",
         "remove",
         "verdict",

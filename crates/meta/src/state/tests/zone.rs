@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{
     apply,
     cluster::{cluster, entry, member, members, shard},
-    refused,
+    refused, register,
 };
 use crate::{
     command::{Command, Outcome},
@@ -59,9 +59,9 @@ fn what_is_refused() {
     assert_eq!(state.shards[&shard(0)].epoch, Epoch(5));
 
     let mut one_zone = State::default();
-    apply(&mut one_zone, Command::RegisterNodes { nodes: vec![super::node(1, 1, "a")] });
+    register(&mut one_zone, &[(1, "a")]);
     assert!(refused(verdict(&mut one_zone, None, Some("a"))).1.contains("the only one with nodes"));
-    apply(&mut one_zone, Command::RegisterNodes { nodes: vec![super::node(2, 1, "b")] });
+    register(&mut one_zone, &[(2, "b")]);
     assert!(refused(verdict(&mut one_zone, None, Some("a"))).1.contains("no map yet"));
 }
 

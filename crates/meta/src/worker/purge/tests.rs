@@ -17,7 +17,7 @@ use super::*;
 use crate::{
     command::Outcome,
     placement,
-    state::tests::{apply, create_map, node},
+    state::tests::{apply, create_map, new_node, register},
     store::MetaStore,
 };
 
@@ -116,8 +116,7 @@ struct Setup {
 fn setup(keys: impl IntoIterator<Item = (String, u64)>) -> Setup {
     let nodes = Arc::new(Nodes { stored: Mutex::new(keys.into_iter().collect()), ..Nodes::default() });
     let mut state = State::default();
-    let records = vec![node(1, 1, "a"), node(2, 1, "b")];
-    apply(&mut state, Command::RegisterNodes { nodes: records });
+    register(&mut state, &[(1, "a"), (2, "b")]);
     assert!(placement::first_map(&state).is_some());
     create_map(&mut state);
     let purge = PurgeRecord {
@@ -208,8 +207,8 @@ async fn the_leader_waits_for_a_head_that_is_away_and_finishes_the_purge() {
     let dir = tempfile::tempdir().unwrap();
     let meta = crate::raft::tests::single(dir.path()).await;
     let limit = crate::raft::tests::LIMIT;
-    let nodes = vec![node(1, 1, "a"), node(2, 1, "b")];
-    meta.propose(Command::RegisterNodes { nodes }, limit).await.unwrap();
+    let nodes = vec![new_node(1, 1, "a"), new_node(2, 2, "b")];
+    meta.propose(Command::Register { nodes }, limit).await.unwrap();
     crate::raft::tests::map(meta.clone(), limit).await;
     let created = meta.propose(crate::raft::tests::create_namespace("live"), limit).await.unwrap().outcome;
     let Outcome::Namespace { id, .. } = created else { panic!("{created:?}") };
