@@ -29,10 +29,14 @@ impl StorageNode {
         let decided = self.in_time(request.remaining, self.decide_delete(&request)).await?;
         let left = deadline.saturating_sub(self.clock().monotonic());
         match decided {
-            Decided::Nothing(version) => Ok(DeleteReply { version, existed: false }),
+            Decided::Nothing(newest) => {
+                self.may_tell(request.shard, request.epoch, &newest, left).await?;
+                let version = newest.record().map_or(Version::default(), |record| record.meta.version);
+                Ok(DeleteReply { version, existed: false })
+            }
             Decided::Repeat(newest) => {
-                let DeleteRequest { shard, ref object, request_id, .. } = request;
-                let done = self.first_attempt(shard, object, request_id, newest, left).await?;
+                let DeleteRequest { shard, epoch, ref object, request_id, .. } = request;
+                let done = self.first_attempt(shard, epoch, object, request_id, newest, left).await?;
                 let version = done.map_or(Version::default(), |record| record.meta.version);
                 Ok(DeleteReply { version, existed: true })
             }
@@ -59,8 +63,7 @@ impl StorageNode {
         let is_absent = !existed && (is_deleted || !self.may_be_elsewhere(request.shard));
         if is_absent && !is_dirty && !self.arrivals().is_arriving(&request.object) {
             // Nothing to hide: what is not there needs no tombstone.
-            let version = newest.record().map_or(Version::default(), |record| record.meta.version);
-            return Ok(Decided::Nothing(version));
+            return Ok(Decided::Nothing(newest));
         }
         let now = self.clock().unix_millis();
         let tombstone = Record {
@@ -92,8 +95,8 @@ impl StorageNode {
 
 /// What was decided under the key's lock.
 enum Decided {
-    /// There is nothing to delete; the version that says so.
-    Nothing(Version),
+    /// There is nothing to delete, by the key's newest version.
+    Nothing(Newest),
     /// An earlier attempt at the same request was staged; the key's newest version.
     Repeat(Newest),
     /// A tombstone is staged.

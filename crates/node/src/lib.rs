@@ -18,6 +18,7 @@ mod no_room;
 pub mod node;
 mod outgoing;
 mod put;
+mod refusal;
 mod register;
 mod replica;
 mod reports;

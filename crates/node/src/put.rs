@@ -27,6 +27,8 @@ enum Decided {
     Repeat(Newest),
     /// Nothing is: it overlapped this newest version, whose request came later, and counts as written just before it.
     Before(Newest),
+    /// The preconditions do not hold for the key's newest version.
+    Refused(Newest),
 }
 
 /// What the key's lock found: the newest version, staged ones included.
@@ -72,6 +74,7 @@ impl StorageNode {
         if !self.is_repeat(&request, &early)
             && !request.preconditions.hold(early.live().map(|record| record.meta.digest))
         {
+            self.may_tell(request.shard, request.epoch, &early, request.remaining).await?;
             return Err(StorageError::PreconditionFailed);
         }
 
@@ -139,6 +142,11 @@ impl StorageNode {
                 drop((arrival, opened));
                 self.answer_before(request, end, newest, left).await
             }
+            Decided::Refused(newest) => {
+                drop((arrival, opened));
+                self.may_tell(request.shard, request.epoch, &newest, left).await?;
+                Err(StorageError::PreconditionFailed)
+            }
             Decided::Staged { staged, created } => {
                 self.drive(staged.clone(), opened, Some(arrival));
                 self.until_clean(&staged, left).await?;
@@ -165,7 +173,7 @@ impl StorageNode {
             return Ok(Decided::Repeat(newest));
         }
         if !request.preconditions.hold(newest.live().map(|record| record.meta.digest)) {
-            return Err(StorageError::PreconditionFailed);
+            return Ok(Decided::Refused(newest));
         }
         if self.began_before(request, arrival, &newest) {
             return Ok(Decided::Before(newest));
@@ -281,8 +289,8 @@ impl StorageNode {
         newest: Newest,
         left: Duration,
     ) -> Result<PutReply, StorageError> {
-        let PutRequest { shard, ref object, request_id, .. } = *request;
-        let done = self.first_attempt(shard, object, request_id, newest, left).await?;
+        let PutRequest { shard, epoch, ref object, request_id, .. } = *request;
+        let done = self.first_attempt(shard, epoch, object, request_id, newest, left).await?;
         let Some(record) = done else {
             return Err(StorageError::Unavailable("the first attempt is not known any more".into()));
         };
@@ -296,6 +304,7 @@ impl StorageNode {
     pub(crate) async fn first_attempt(
         &self,
         shard: ShardId,
+        epoch: Epoch,
         object: &ObjectId,
         request: RequestId,
         newest: Newest,
@@ -305,8 +314,10 @@ impl StorageNode {
         let staged = match (own, newest) {
             (Some(own), _) => own,
             (None, Newest::Staged(newest)) => newest,
-            (None, Newest::Stored(record)) => return Ok(Some(record)),
-            (None, Newest::None) => return Ok(None),
+            (None, newest) => {
+                self.may_tell(shard, epoch, &newest, left).await?;
+                return Ok(newest.record().cloned());
+            }
         };
         self.until_clean(&staged, left).await?;
         Ok(Some(staged.record.clone()))

@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
 mod bounds;
+mod gate;
 mod keeping;
 mod moves;
+mod moves_shown;
 mod overlaps;
 mod pair;
+mod refusals;
 mod replaced;
 
 use bytes::Bytes;
@@ -157,12 +160,12 @@ async fn a_range_of_what_arrives_is_given_before_the_commit_on_both_nodes() {
             assert!(matches!(&reply, GetReply::Arriving { range: Some(r), .. } if *r == (first..last + 1)));
             assert_eq!(bytes_of(reply).await.unwrap(), want);
         }
-        for (first, last, want) in [(4, 5, "t "), (5, 8, " sec"), (9, 20, "ond"), (12, 20, "")] {
+        for (first, last, want) in [(4, 5, "t "), (5, 8, " 678"), (9, 20, "901"), (12, 20, "")] {
             let reply = node.get(of(first, last)).await.unwrap();
             later.push((want, tokio::spawn(bytes_of(reply))));
         }
     }
-    sender.chunk(b" second").await;
+    sender.chunk(b" 678901").await;
     pair.hold_commits(true);
     sender.end().await;
     pair.until(|| pair.staged() == 1).await;
