@@ -59,7 +59,12 @@ impl StorageNode {
             want.joins.is_none_or(|(member, version)| joined.get(&member).is_some_and(|at| *at >= version))
         });
         let stopped = self.stop_peers(&wanted).await;
-        wanted.retain(|want| want.leaves.is_none_or(|member| stopped.contains(&(member, want.change.shard))));
+        wanted.retain(|want| {
+            let (shard, epoch) = (want.change.shard, want.change.expect_epoch);
+            want.leaves.is_none_or(|member| {
+                stopped.contains(&(member, shard)) && self.shard(shard).lock().has_stopped(epoch)
+            })
+        });
         if wanted.is_empty() {
             return Asked::Nothing;
         }

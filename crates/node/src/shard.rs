@@ -50,6 +50,9 @@ struct InEpoch {
     reads_stopped: bool,
     /// The head asked another one for that: there may be no one else who answers.
     asked_to_stop: bool,
+    /// The last seq given before the head learned that the departing member stopped reading. That member may have shown
+    /// versions up to it.
+    shown_up_to: Option<u64>,
     /// The head is handing its role over: nothing new is staged.
     frozen: bool,
 }

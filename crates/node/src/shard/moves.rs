@@ -12,9 +12,15 @@
 //! By 2 it has done so before it can be in sync.
 //!
 //! Where Y takes the place of B, B must not answer from the old configuration while A and Y go on without it. So B is
-//! asked first, and answers no read any more until it installs a later configuration. It keeps acknowledging writes
-//! for as long as the configuration names it. If nothing comes of it, the leader takes the move back, which is
-//! a later configuration.
+//! asked first, and answers no read any more until it installs a later configuration; a read under way then checks once
+//! more before it answers. B keeps acknowledging writes for as long as the configuration names it. If nothing comes of
+//! it, the leader takes the move back, which is a later configuration.
+//!
+//! B shows a version once it has applied it, before the version is clean. So when A hears that B has stopped, B may have
+//! shown every version that A gave until then, and Y may lack those that are still staged. A asks for Y only once none of
+//! them is ([`ShardCore::has_stopped`]): each is then on Y, or a newer one of its key. What A gives later nobody shows
+//! before Y has it: A does not show what is staged, and B shows nothing. This holds until the epoch ends, so a proposal
+//! that is applied late is as safe.
 //!
 //! Where A itself is the one that leaves, it hands its role to B first: it stages nothing any more, has nothing staged,
 //! and asks for the same members with B as their head. A goes on answering reads of e until it installs e + 1; no write of
@@ -101,6 +107,16 @@ impl ShardCore {
     /// The head has asked its other member to stop reading in `epoch`.
     pub fn asked_to_stop(&mut self, epoch: Epoch) {
         self.now.asked_to_stop |= epoch == self.epoch();
+    }
+
+    /// To be called once the member that leaves has said that it reads no more in `epoch`. Returns whether nothing is
+    /// staged any more of what it may have shown before.
+    pub fn has_stopped(&mut self, epoch: Epoch) -> bool {
+        if epoch != self.epoch() {
+            return false;
+        }
+        let seq = *self.now.shown_up_to.get_or_insert(self.next_seq - 1);
+        self.staged.keys().next().is_none_or(|oldest| *oldest > Version { epoch, seq })
     }
 
     /// Whether another member in sync may answer readers of a dirty key.

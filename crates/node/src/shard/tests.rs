@@ -296,6 +296,31 @@ fn who_leaves_stops_reading_in_that_epoch_only() {
 }
 
 #[test]
+fn a_head_waits_for_what_the_member_that_leaves_may_have_shown() {
+    let mut head = core(1, entry(3, 1, &[1, 2], &[4]));
+    let give = |head: &mut ShardCore, key| {
+        let version = head.next_version(head.epoch()).unwrap();
+        head.stage(staged(key, version, 1));
+        version
+    };
+    let shown = [give(&mut head, "a"), give(&mut head, "b")];
+    assert!(!head.has_stopped(Epoch(2)) && !head.has_stopped(Epoch(4)), "said of another epoch");
+    assert!(!head.has_stopped(Epoch(3)));
+    let later = give(&mut head, "c");
+    head.clean(shown[1]);
+    assert!(!head.has_stopped(Epoch(3)), "the first one is still staged");
+    head.clean(shown[0]);
+    assert!(head.has_stopped(Epoch(3)) && head.is_staged(later), "nobody has shown what came later");
+
+    assert!(head.install(entry(4, 1, &[1, 2], &[4]), 2));
+    assert!(!head.has_stopped(Epoch(4)), "in another epoch the member read again");
+    head.clean(later);
+    assert!(head.has_stopped(Epoch(4)));
+    give(&mut head, "d");
+    assert!(head.has_stopped(Epoch(4)));
+}
+
+#[test]
 fn a_member_that_joins_discards_unless_it_followed_this_head() {
     let joins = entry(5, 1, &[1], &[2]);
     let from = |old: Arc<ShardEntry>| core(2, old).must_discard(&joins);

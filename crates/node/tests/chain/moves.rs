@@ -6,7 +6,7 @@ use headwater_meta::{
 };
 use headwater_node::{NodeConfig, NodeDeps, NodeMetrics, StorageNode, node::NodeService};
 use headwater_proto::{
-    DeleteRequest, Follow, GetRequest, Preconditions, PutRequest, Storage, StorageError,
+    DeleteRequest, Follow, GetReply, GetRequest, Preconditions, PutRequest, Storage, StorageError,
     directory::LocalDirectory,
 };
 use headwater_store::{HotConfig, HotTier};
@@ -24,19 +24,22 @@ use std::{
     time::Duration,
 };
 
-use crate::pair::upload;
+use crate::{
+    gate::{Gate, GatedDirectory},
+    pair::upload,
+};
 
-const LIMIT: Duration = Duration::from_secs(30);
+pub const LIMIT: Duration = Duration::from_secs(30);
 
-fn shard(id: u16) -> ShardId {
+pub fn shard(id: u16) -> ShardId {
     ShardId::new(id).unwrap()
 }
 
-fn member(node: u64) -> Member {
+pub fn member(node: u64) -> Member {
     Member { node: NodeId(node), incarnation: Incarnation(1) }
 }
 
-fn entry(head: u64, insync: &[u64], syncing: &[u64]) -> ShardEntry {
+pub fn entry(head: u64, insync: &[u64], syncing: &[u64]) -> ShardEntry {
     let members = |ids: &[u64]| ids.iter().map(|id| member(*id)).collect();
     ShardEntry {
         epoch: Epoch(1),
@@ -49,7 +52,7 @@ fn entry(head: u64, insync: &[u64], syncing: &[u64]) -> ShardEntry {
 
 /// Applies configurations with the guards that matter here.
 #[derive(Debug)]
-struct Meta {
+pub struct Meta {
     state: Mutex<State>,
     cache: Arc<MetaCache>,
     /// Proposals of nodes are lost on the way.
@@ -58,7 +61,7 @@ struct Meta {
 
 impl Meta {
     /// What the leader does.
-    fn lead(&self, id: ShardId, change: impl FnOnce(&mut ShardEntry)) {
+    pub fn lead(&self, id: ShardId, change: impl FnOnce(&mut ShardEntry)) {
         let mut state = self.state.lock().unwrap();
         let mut entry = ShardEntry::clone(&state.shards[&id]);
         entry.epoch = entry.epoch.next();
@@ -72,7 +75,7 @@ impl Meta {
         self.cache.apply(WatchEvent::Snapshot(Box::new(state.clone())));
     }
 
-    fn entry(&self, id: ShardId) -> Arc<ShardEntry> {
+    pub fn entry(&self, id: ShardId) -> Arc<ShardEntry> {
         self.state.lock().unwrap().shards[&id].clone()
     }
 
@@ -135,18 +138,20 @@ impl MetaStore for Meta {
 }
 
 /// Some nodes, and every shard in one configuration.
-struct Cluster {
-    meta: Arc<Meta>,
+pub struct Cluster {
+    pub meta: Arc<Meta>,
+    pub gate: Arc<Gate>,
     nodes: BTreeMap<u64, (Arc<StorageNode>, Arc<HotTier>)>,
     requests: AtomicU64,
 }
 
 impl Cluster {
     /// Nodes by id and zone.
-    fn start(nodes: &[(u64, &str)], first: ShardEntry) -> Self {
+    pub fn start(nodes: &[(u64, &str)], first: ShardEntry) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let cache = MetaCache::new();
-        let directory = Arc::new(LocalDirectory::new());
+        let (gate, local) = (Arc::new(Gate::default()), Arc::new(LocalDirectory::new()));
+        let directory = Arc::new(GatedDirectory { nodes: local.clone(), gate: gate.clone() });
         let record = |(id, zone): &(u64, &str)| NodeRecord {
             id: NodeId(*id),
             incarnation: Incarnation(1),
@@ -182,19 +187,19 @@ impl Cluster {
             let config = NodeConfig { member: member(record.id.0), zone, inflight_bytes_max: 64 << 20 };
             let node = StorageNode::start(config, deps);
             let service = Arc::new(NodeService(node.clone()));
-            directory.register(record.id, service.clone(), service);
+            local.register(record.id, service.clone(), service);
             node.take_part(meta.clone());
             (record.id.0, (node, tier))
         };
-        Self { nodes: records.values().map(start).collect(), meta, requests: AtomicU64::new(1) }
+        Self { nodes: records.values().map(start).collect(), meta, gate, requests: AtomicU64::new(1) }
     }
 
-    fn service(&self, node: u64) -> NodeService {
+    pub fn service(&self, node: u64) -> NodeService {
         NodeService(self.nodes[&node].0.clone())
     }
 
     /// Waits until a shard's configuration is so, and every node has installed it.
-    async fn until(&self, id: ShardId, is: impl Fn(&ShardEntry) -> bool) {
+    pub async fn until(&self, id: ShardId, is: impl Fn(&ShardEntry) -> bool) {
         let wait = async {
             while !is(&self.meta.entry(id)) || !self.is_installed() {
                 tokio::time::sleep(Duration::from_millis(2)).await;
@@ -217,11 +222,10 @@ impl Cluster {
         RequestId(self.requests.fetch_add(1, Ordering::SeqCst).into())
     }
 
-    async fn put(&self, id: ShardId, key: &str, ttl: u64) {
-        let entry = self.meta.entry(id);
-        let request = PutRequest {
+    pub fn put_request(&self, id: ShardId, key: &str, ttl: u64) -> PutRequest {
+        PutRequest {
             shard: id,
-            epoch: entry.epoch,
+            epoch: self.meta.entry(id).epoch,
             object: Self::object(key),
             request_id: self.request_id(),
             class: MediaClass::Media,
@@ -233,10 +237,15 @@ impl Cluster {
             size_max: 1 << 20,
             remaining: LIMIT,
             began: None,
-        };
+        }
+    }
+
+    pub async fn put(&self, id: ShardId, key: &str, ttl: u64) {
+        let request = self.put_request(id, key, ttl);
+        let head = self.meta.entry(id).head.node.0;
         let put = async {
             loop {
-                match self.service(entry.head.node.0).put(request.clone(), upload(&[b"body"], true)).await {
+                match self.service(head).put(request.clone(), upload(&[b"body"], true)).await {
                     // A head that is handing its role over: a frontend tries again, too.
                     Err(StorageError::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
                     other => break other.unwrap(),
@@ -258,8 +267,8 @@ impl Cluster {
         assert!(self.service(entry.head.node.0).delete(request).await.unwrap().existed);
     }
 
-    async fn get(&self, node: u64, id: ShardId, key: &str) -> Result<(), StorageError> {
-        let request = GetRequest {
+    fn get_request(&self, id: ShardId, key: &str, follow: Follow) -> GetRequest {
+        GetRequest {
             shard: id,
             epoch: self.meta.entry(id).epoch,
             object: Self::object(key),
@@ -267,24 +276,39 @@ impl Cluster {
             range: None,
             if_range: None,
             if_none_match: Vec::new(),
-            follow: Follow::No,
+            follow,
             remaining: LIMIT,
-        };
-        self.service(node).get(request).await.map(|_| ())
+        }
+    }
+
+    pub async fn get(&self, node: u64, id: ShardId, key: &str) -> Result<(), StorageError> {
+        self.service(node).get(self.get_request(id, key, Follow::No)).await.map(|_| ())
+    }
+
+    /// What a node has of an object, which may still be arriving.
+    pub async fn follow(&self, node: u64, id: ShardId, key: &str) -> Result<GetReply, StorageError> {
+        self.service(node).get(self.get_request(id, key, Follow::Body)).await
     }
 
     fn records(&self, node: u64) -> u64 {
         self.nodes[&node].1.stats().records()
     }
 
-    async fn stop(self) {
+    /// Versions that a node has staged.
+    pub fn staged(&self, node: u64) -> i64 {
+        let node = &self.nodes[&node].0;
+        node.refresh_gauges();
+        node.metrics().dirty.get()
+    }
+
+    pub async fn stop(&self) {
         for (node, _) in self.nodes.values() {
             node.stop(Duration::from_secs(1)).await;
         }
     }
 }
 
-fn begin(entry: &mut ShardEntry, joins: u64) {
+pub fn begin(entry: &mut ShardEntry, joins: u64) {
     entry.syncing = vec![member(joins)];
 }
 
