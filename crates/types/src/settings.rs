@@ -17,7 +17,7 @@ pub struct NamespaceSettings {
     /// The largest TTL that a PUT may ask for.
     #[schema(value_type = u64, minimum = 1)]
     pub max_ttl: Ttl,
-    /// First match wins: glob over the key to TTL.
+    /// First match wins: glob over the key to TTL. `*` is any run of characters, `/` included; `?` is one.
     #[schema(value_type = Vec<Rule<u64>>)]
     pub ttl_rules: Vec<Rule<Ttl>>,
     /// The largest object, in bytes.
@@ -26,7 +26,7 @@ pub struct NamespaceSettings {
     pub hot_capacity_bytes: Option<u64>,
     /// Cross-origin policy.
     pub cors: CorsPolicy,
-    /// First match wins: glob over the key to a Cache-Control value.
+    /// First match wins: glob over the key, as in `ttl_rules`, to a Cache-Control value.
     pub cache_control_rules: Vec<Rule<String>>,
     /// Names are never used again, so that segments may be cached as immutable.
     pub unique_names: bool,
@@ -75,7 +75,8 @@ impl Default for NamespaceSettings {
     }
 }
 
-/// A rule over keys. The glob knows `*` (within a segment), `**` (across segments) and `?` (one character).
+/// A rule over keys. In the glob `*` is any run of characters, `/` included, as in the path patterns of CDNs, and `?` is one
+/// character. `**` is the same as `*`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Rule<T> {
     /// The pattern, over the whole key.

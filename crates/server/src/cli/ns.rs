@@ -96,7 +96,7 @@ enum NsCommand {
 
 const CREATE_HELP: &str = "Examples:
   headwater ns create live-origin --hot-capacity 200MiB
-  headwater ns create vod --default-ttl 7d --ttl-rule '**/*.m3u8=1h' --max-object 100MiB
+  headwater ns create vod --default-ttl 7d --ttl-rule '*.m3u8=1h' --max-object 100MiB
   headwater ns create copy --settings live-origin.json";
 const UPDATE_HELP: &str = "Examples:
   headwater ns update live-origin --default-ttl 10m

@@ -19,7 +19,7 @@ pub struct SettingsArgs {
     /// Largest TTL that a PUT may ask for, like 14d
     #[arg(long, value_name = "DURATION", value_parser = parse_seconds)]
     max_ttl: Option<u64>,
-    /// TTL for the keys that a pattern matches, first match wins; may be repeated
+    /// TTL for the keys that a glob matches (`*` is any run of characters, `/` included, and `?` one character), first match wins; may be repeated
     #[arg(long, value_name = "GLOB=DURATION", value_parser = ttl_rule)]
     ttl_rule: Vec<Value>,
     /// Largest object, like 10MiB
@@ -39,7 +39,7 @@ pub struct SettingsArgs {
     /// A live playlist that is older than this is shown as stale, like 30s
     #[arg(long, value_name = "DURATION", value_parser = parse_seconds)]
     stale_after: Option<u64>,
-    /// Cache-Control for the keys that a pattern matches, first match wins; may be repeated
+    /// Cache-Control for the keys that a glob matches, as of TTL rules, first match wins; may be repeated
     #[arg(long, value_name = "GLOB=VALUE", value_parser = cache_rule)]
     cache_control_rule: Vec<Value>,
     /// Origin whose pages may use this namespace, or `*`; may be repeated
