@@ -10,6 +10,8 @@ mod delete_cors;
 mod edges;
 mod get;
 mod gstreamer;
+mod health;
+mod history;
 mod http2;
 mod listing;
 mod memory;

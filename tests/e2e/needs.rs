@@ -49,10 +49,11 @@ pub fn shaka_packager() -> PathBuf {
     existing("shaka-packager", Some(node_modules().join(binary)))
 }
 
-/// A program on the search path.
+/// A program on the search path, or where servers are, which the search path of a user may lack.
 pub fn program(name: &str) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
-    let found = env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file());
+    let folders = env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
+    let found = folders.map(|folder| folder.join(name)).find(|file| file.is_file());
     existing(name, found)
 }
 

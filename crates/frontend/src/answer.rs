@@ -8,6 +8,7 @@ use crate::dates::Dates;
 
 /// When the object will be gone (RFC 8594).
 const SUNSET: HeaderName = HeaderName::from_static("sunset");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Where an answer's bytes came from.
@@ -72,10 +73,11 @@ fn content_type(text: &str) -> Option<HeaderValue> {
     Some(HeaderValue::from_static(known))
 }
 
-/// A request's id.
-pub(crate) fn request_id(id: RequestId) -> HeaderValue {
+/// The id of the request, which its log line has too.
+pub(crate) fn add_request_id(headers: &mut HeaderMap, id: RequestId) {
     let mut buffer = [0; RequestId::TEXT_BYTES];
-    HeaderValue::from_str(id.encode(&mut buffer)).unwrap_or(HeaderValue::from_static(""))
+    let value = HeaderValue::from_str(id.encode(&mut buffer)).unwrap_or(HeaderValue::from_static(""));
+    headers.insert(X_REQUEST_ID, value);
 }
 
 /// Headers that name a stored version: also those of a 304.

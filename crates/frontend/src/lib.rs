@@ -21,6 +21,7 @@ mod dates;
 mod delete;
 mod get;
 mod handle;
+mod health;
 mod hedge;
 mod ingest;
 mod key_use;

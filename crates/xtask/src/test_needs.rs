@@ -16,10 +16,11 @@ use std::{
 
 const PYTHON: Program = Program { name: "python3", package: "python3" };
 
-const PROGRAMS: [Program; 9] = [
+const PROGRAMS: [Program; 10] = [
     FFMPEG,
     NGINX,
     WRK,
+    Program { name: "varnishd", package: "varnish" },
     Program { name: "chromium", package: "chromium" },
     Program { name: "ip", package: "iproute2" },
     Program { name: "curl", package: "curl" },

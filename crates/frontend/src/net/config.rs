@@ -11,7 +11,7 @@ const HTTP2_FRAME_BYTES: std::ops::RangeInclusive<u32> = (1 << 14)..=((1 << 24) 
 /// Bounds of a listener and its connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetConfig {
-    /// Connections open at once, those that linger included. One more is accepted and closed at once: a load balancer
+    /// Connections open at once, without those that linger. One more is accepted and closed at once: a load balancer
     /// sees a clear refusal and tries the next frontend, which it would not do while it waits in a backlog.
     /// Default 20,000.
     pub connections_max: usize,
@@ -30,14 +30,31 @@ pub struct NetConfig {
     pub header_bytes_max: usize,
     /// Fields of a header block: more are answered 431. Default 100.
     pub header_count_max: usize,
-    /// How long a closed connection's input is still read and discarded. Default 2 s.
-    pub linger_timeout: Duration,
-    /// How much of it. Default 1 MiB.
-    pub linger_bytes_max: usize,
+    /// Bounds of the lingering close.
+    pub linger: LingerConfig,
     /// How long requests in flight may go on after the shutdown began. Default 15 s.
     pub drain_timeout: Duration,
     /// HTTP/2 only.
     pub http2: Http2Config,
+}
+
+/// Bounds of the lingering close: how long, and how much of, the input of a connection is discarded after its last answer
+/// (RFC 9112 section 9.6).
+///
+/// Many clients send their whole body before they read, proxies that buffer requests among them. If the connection is
+/// reset meanwhile, they report a broken pipe instead of the answer, and a proxy marks the server as down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LingerConfig {
+    /// The connection is closed once the client has sent nothing for this long. Default 2 s.
+    pub silence: Duration,
+    /// The connection is closed after this long, whatever the client sends. Default 15 s.
+    pub time: Duration,
+    /// The connection is closed after this many bytes of discarded input. Default 64 MiB.
+    pub bytes_max: usize,
+    /// Connections that linger at once. If one more was answered before its body had ended, it closes the one that has
+    /// lingered longest, those that ended in another way first; any other is closed at once. Each takes a buffer of 16 KiB
+    /// and a file descriptor, beside those of `connections_max`. 0: none lingers. Default 1,024.
+    pub connections_max: usize,
 }
 
 /// Bounds of an HTTP/2 connection.
@@ -73,10 +90,20 @@ impl Default for NetConfig {
             write_stall_timeout: Duration::from_secs(60),
             header_bytes_max: HEADER_BYTES_MAX,
             header_count_max: HEADER_COUNT_MAX,
-            linger_timeout: Duration::from_secs(2),
-            linger_bytes_max: 1024 * 1024,
+            linger: LingerConfig::default(),
             drain_timeout: Duration::from_secs(15),
             http2: Http2Config::default(),
+        }
+    }
+}
+
+impl Default for LingerConfig {
+    fn default() -> Self {
+        Self {
+            silence: Duration::from_secs(2),
+            time: Duration::from_secs(15),
+            bytes_max: 64 * 1024 * 1024,
+            connections_max: 1024,
         }
     }
 }
@@ -120,11 +147,14 @@ impl NetConfig {
         // hyper reads a header block into at most 408 KiB.
         within("header_bytes_max", self.header_bytes_max as u64, 1024..=400 * 1024)?;
         within("header_count_max", self.header_count_max as u64, 1..=1000)?;
+        within("linger.connections_max", self.linger.connections_max as u64, 0..=1_000_000)?;
         for (setting, value) in [
             ("first_byte_timeout", self.first_byte_timeout),
             ("header_read_timeout", self.header_read_timeout),
             ("keep_alive_idle", self.keep_alive_idle),
             ("write_stall_timeout", self.write_stall_timeout),
+            ("linger.silence", self.linger.silence),
+            ("linger.time", self.linger.time),
             ("http2.ping_interval", http2.ping_interval),
             ("http2.ping_timeout", http2.ping_timeout),
         ] {

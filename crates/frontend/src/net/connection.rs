@@ -11,6 +11,7 @@ use hyper_util::{
     server::graceful::GracefulConnection,
 };
 use std::{fmt::Display, future::Future, net::SocketAddr, pin::pin, sync::Arc};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -21,7 +22,8 @@ use super::{
     info::{ConnInfo, ConnectionId, Protocol},
     io::ConnIo,
     linger::linger,
-    metrics::{Deadline, NetMetrics},
+    lingering::{Lingering, Reason},
+    metrics::{Counted, Deadline, NetMetrics},
     order::Accepted,
     service::ConnService,
     sniff::{SniffError, sniff},
@@ -39,6 +41,7 @@ pub(super) struct Shared<H> {
     pub(super) metrics: NetMetrics,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) tasks: Tasks,
+    pub(super) lingering: Arc<Lingering>,
     /// No further requests.
     pub(super) shutdown: CancellationToken,
 }
@@ -58,12 +61,14 @@ impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Tasks {
     }
 }
 
-/// Serves a connection until it is closed.
+/// Serves a connection until it is closed. `slot` is free again once the connection is served no more: while it lingers,
+/// another one may have the slot.
 pub(super) async fn run<S: NetStream, H: Handler>(
     shared: Arc<Shared<H>>,
     accepted: Accepted<S>,
     peer: SocketAddr,
     id: ConnectionId,
+    slot: OwnedSemaphorePermit,
 ) {
     let config = &shared.config;
     let sniffed = tokio::select! {
@@ -82,7 +87,9 @@ pub(super) async fn run<S: NetStream, H: Handler>(
     let stream = accepted.stream();
     drop(accepted);
     let activity = Arc::new(Activity::new(shared.clock.clone(), protocol, config));
-    if protocol == Protocol::Http1 {
+    if protocol == Protocol::Http1
+        && let Some(place) = place
+    {
         activity.first_request(place);
     }
     let info = Arc::new(ConnInfo::new(id, peer, protocol));
@@ -94,29 +101,48 @@ pub(super) async fn run<S: NetStream, H: Handler>(
         header_count_max: config.header_count_max,
     };
     let io = TokioIo::new(io);
-    match protocol {
+    let end = match protocol {
         Protocol::Http1 => drive(http1(config).serve_connection(io, service), &activity, &shared, id).await,
         Protocol::Http2 => {
             let (clock, stalled) = (shared.clock.clone(), shared.metrics.stalled.clone());
             let tasks = StreamTasks::new(shared.tasks.clone(), config.write_stall_timeout, clock, stalled);
             let builder = http2(config, tasks);
-            drive(builder.serve_connection(io, service), &activity, &shared, id).await;
+            drive(builder.serve_connection(io, service), &activity, &shared, id).await
         }
+    };
+    if end == End::Expired {
+        return;
     }
     // hyper's side of the stream is dropped with its connection.
-    if let Some(stream) = Arc::into_inner(stream)
-        && !activity.is_peer_done()
-    {
-        let mut stream = stream.into_inner();
-        let discarded = linger(&mut stream, config.linger_bytes_max, config.linger_timeout).await;
-        if discarded > 0 {
-            shared.metrics.lingered.inc();
-        }
+    let Some(stream) = Arc::into_inner(stream).filter(|_| !activity.is_peer_done()) else { return };
+    drop(slot);
+    let reason = if activity.has_left_unread() { Reason::Unread } else { Reason::Ended };
+    close(&shared, stream.into_inner(), reason).await;
+}
+
+/// Closes a connection whose peer may still be sending.
+async fn close<S: NetStream, H>(shared: &Shared<H>, mut stream: S, reason: Reason) {
+    let Some(place) = shared.lingering.enter(reason) else { return };
+    let _counted = Counted::new(&shared.metrics.lingering);
+    let (discarded, end) = linger(&mut stream, &shared.config.linger, &place).await;
+    shared.metrics.count_linger_end(end);
+    if discarded > 0 {
+        shared.metrics.lingered.inc();
     }
 }
 
-/// Lets hyper run until the connection ends, a deadline passes or the process shuts down.
-async fn drive<C, H>(connection: C, activity: &Activity, shared: &Shared<H>, id: ConnectionId)
+/// How the service of a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// By its last answer, by the peer or by an error.
+    Served,
+    /// A deadline has passed: there is no answer that the peer should still read.
+    Expired,
+}
+
+/// Lets hyper run until the connection ends or a deadline passes. When the process shuts down, or no request has come for
+/// too long, hyper ends it after what is in flight.
+async fn drive<C, H>(connection: C, activity: &Activity, shared: &Shared<H>, id: ConnectionId) -> End
 where
     C: GracefulConnection<Error: Display>,
 {
@@ -135,9 +161,11 @@ where
             biased;
             result = connection.as_mut() => {
                 if let Err(error) = result {
+                    // The peer may have sent more than hyper has read.
+                    activity.leave_unread();
                     tracing::debug!(connection = %id, %error, "connection ended");
                 }
-                return;
+                return End::Served;
             }
             Some(end) = ends.next() => end,
         };
@@ -145,7 +173,7 @@ where
             shared.metrics.count_deadline(deadline);
             if is_closing || deadline != Deadline::Idle {
                 tracing::debug!(connection = %id, deadline = deadline.as_str(), "connection closed");
-                return;
+                return End::Expired;
             }
             ends.push(Box::pin(async { Some(activity.expired().await) }));
         }

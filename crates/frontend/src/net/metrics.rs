@@ -1,6 +1,6 @@
 //! What is counted about connections.
 
-use super::info::Protocol;
+use super::{info::Protocol, linger::LingerEnd};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -42,6 +42,11 @@ struct DeadlineLabel {
     deadline: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LingerEndLabel {
+    end: &'static str,
+}
+
 /// The counters of a listener. Clones count together.
 #[derive(Debug, Clone, Default)]
 pub struct NetMetrics {
@@ -49,10 +54,12 @@ pub struct NetMetrics {
     pub(super) accepted: Counter,
     pub(super) refused: Counter,
     pub(super) accept_errors: Counter,
+    pub(super) lingering: Gauge,
     pub(super) lingered: Counter,
     pub(super) stalled: Counter,
     by_protocol: Family<ProtocolLabel, Counter>,
     deadlines: Family<DeadlineLabel, Counter>,
+    linger_ends: Family<LingerEndLabel, Counter>,
 }
 
 impl NetMetrics {
@@ -73,6 +80,16 @@ impl NetMetrics {
             "http_accept_errors",
             "Failed accepts, mostly for want of file descriptors",
             self.accept_errors.clone(),
+        );
+        registry.register(
+            "http_connections_lingering",
+            "Connections closed by us whose further input is being read and discarded",
+            self.lingering.clone(),
+        );
+        registry.register(
+            "http_linger_ends",
+            "Lingering closes by what ended them: closed by the client, silence, time, bytes, displaced by a later one",
+            self.linger_ends.clone(),
         );
         registry.register(
             "http_connections_lingered",
@@ -99,6 +116,16 @@ impl NetMetrics {
     /// Connections open now.
     pub fn open(&self) -> i64 {
         self.open.get()
+    }
+
+    /// Connections that linger now.
+    pub fn lingering(&self) -> i64 {
+        self.lingering.get()
+    }
+
+    /// Lingering closes so far that `end` ended.
+    pub fn linger_ended(&self, end: LingerEnd) -> u64 {
+        self.linger_ends.get_or_create(&LingerEndLabel { end: end.as_str() }).get()
     }
 
     /// Connections refused so far.
@@ -130,7 +157,28 @@ impl NetMetrics {
         self.by_protocol.get_or_create(&ProtocolLabel { protocol: protocol.as_str() }).inc();
     }
 
+    pub(super) fn count_linger_end(&self, end: LingerEnd) {
+        self.linger_ends.get_or_create(&LingerEndLabel { end: end.as_str() }).inc();
+    }
+
     pub(super) fn count_deadline(&self, deadline: Deadline) {
         self.deadlines.get_or_create(&DeadlineLabel { deadline: deadline.as_str() }).inc();
+    }
+}
+
+/// A connection in a gauge, for as long as this is kept.
+#[derive(Debug)]
+pub(super) struct Counted(Gauge);
+
+impl Counted {
+    pub(super) fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }

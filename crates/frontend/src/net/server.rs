@@ -11,7 +11,8 @@ use super::{
     connection::{self, Shared, Tasks},
     handler::Handler,
     info::ConnectionId,
-    metrics::NetMetrics,
+    lingering::Lingering,
+    metrics::{Counted, NetMetrics},
     order::Unread,
 };
 
@@ -23,16 +24,16 @@ const ACCEPT_LOG_INTERVAL: Duration = Duration::from_secs(1);
 /// How a shutdown went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drained {
-    /// Connections that were not through within `drain_timeout` and were cut.
+    /// Connections that were served still after `drain_timeout` and were cut. Those that lingered do not count.
     pub cut: usize,
 }
 
 /// Accepts connections and serves them with `handler`: HTTP/1.1 and 1.0, and HTTP/2 by prior knowledge, on one port.
 ///
-/// Handlers are told of the [`ConnInfo`](super::ConnInfo). They need not care for TRACE and CONNECT, framing,
-/// header limits, or `Connection: close` after a body that they left unread: all of that is done here. A handler goes
-/// on when an HTTP/1 client closes after its request, since encoders do so without waiting for the answer; it is
-/// dropped when an HTTP/2 stream is reset, or at the end of a shutdown.
+/// Handlers are told of the [`ConnInfo`](super::ConnInfo). They need not check TRACE, CONNECT, framing or header limits
+/// ([`Handler::refuse`] gets those), nor set `Connection: close` after a body that they left unread. A handler goes on when
+/// an HTTP/1 client closes after its request, since encoders do so without waiting for the answer; it is dropped when an
+/// HTTP/2 stream is reset, or at the end of a shutdown.
 ///
 /// When `shutdown` is cancelled, the listener closes, idle connections end, and the others end after what is in flight
 /// (`Connection: close`, GOAWAY). What is left after `drain_timeout` is cut. Returns when all connections are closed.
@@ -50,7 +51,8 @@ pub async fn serve<A: Acceptor, H: Handler>(
     config.validate()?;
     let slots = Arc::new(Semaphore::new(config.connections_max));
     let tasks = Tasks::default();
-    let shared = Arc::new(Shared { handler, config, metrics, clock, tasks, shutdown });
+    let lingering = Arc::new(Lingering::new(config.linger.connections_max));
+    let shared = Arc::new(Shared { handler, config, metrics, clock, tasks, lingering, shutdown });
     let mut failures = AcceptFailures::default();
     let mut connections = JoinSet::new();
     let unread = Unread::new();
@@ -78,11 +80,11 @@ pub async fn serve<A: Acceptor, H: Handler>(
         };
         next_id += 1;
         let id = ConnectionId(next_id);
-        let open = OpenConnection::new(&shared.metrics);
-        let connection = connection::run(shared.clone(), unread.accepted(id, stream), peer, id);
+        let open = Counted::new(&shared.metrics.open);
+        let connection = connection::run(shared.clone(), unread.accepted(id, stream), peer, id, slot);
         connections.spawn(async move {
             connection.await;
-            drop((open, slot));
+            drop(open);
         });
     }
 
@@ -101,22 +103,6 @@ pub async fn serve<A: Acceptor, H: Handler>(
         tracker.wait().await;
     }
     Ok(Drained { cut })
-}
-
-/// A connection in the gauge of open ones.
-struct OpenConnection(NetMetrics);
-
-impl OpenConnection {
-    fn new(metrics: &NetMetrics) -> Self {
-        metrics.open.inc();
-        Self(metrics.clone())
-    }
-}
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.0.open.dec();
-    }
 }
 
 /// Failed accepts, logged sparingly.

@@ -45,16 +45,18 @@ impl<H: Handler> hyper::service::Service<Request<Incoming>> for ConnService<H> {
         let refusal = checks::refusal(&parts, self.header_count_max);
         let (handler, info) = (self.handler.clone(), self.info.clone());
         Box::pin(async move {
-            let mut response = match refusal {
-                Some(code) => checks::answer(code).map(|body| ResponseBody::refusal(body, in_flight)),
-                None => {
-                    let answered = handler.handle(&info, Request::from_parts(parts, body)).await;
-                    answered.map(|body| ResponseBody::answer(body, in_flight))
-                }
+            let request = Request::from_parts(parts, body);
+            let answered = match refusal {
+                Some(code) => handler.refuse(&info, request, code).await,
+                None => handler.handle(&info, request).await,
             };
             // Input is left over that is not a request: hyper closes, and says so here (RFC 9112 section 9.6).
-            let is_cut = ended.is_some_and(|ended| !ended.get());
-            if is_cut && version < Version::HTTP_2 {
+            let is_cut = version < Version::HTTP_2 && ended.is_some_and(|ended| !ended.get());
+            if is_cut {
+                in_flight.leave_unread();
+            }
+            let mut response = answered.map(|body| ResponseBody::new(body, in_flight));
+            if is_cut {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             Ok(response)

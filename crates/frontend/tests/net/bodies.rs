@@ -1,15 +1,11 @@
 //! Request bodies: `Expect`, answers that come before the body's end, clients that close early.
 
 use super::support::{PATIENCE, Server, config};
-use headwater_frontend::net::NetConfig;
 use std::{
     sync::atomic::Ordering,
     time::{Duration, Instant},
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    time::timeout,
-};
+use tokio::{io::AsyncWriteExt, time::timeout};
 
 const EXPECT: &str = "Host: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n";
 
@@ -39,68 +35,6 @@ async fn a_refusal_takes_the_place_of_continue() {
     assert_eq!(answer.status, 401);
     assert!(answer.closes());
     client.ends().await;
-}
-
-#[tokio::test]
-async fn a_client_that_keeps_pushing_its_body_reads_its_refusal_whole() {
-    // Time alone would not end it within our patience.
-    let server = Server::start(NetConfig { linger_timeout: 10 * PATIENCE, ..config() }).await;
-    let mut client = server.connect().await;
-    client.send("PUT /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 5242880\r\n\r\n").await;
-    // The whole body is pushed, or as much as the server takes, before the answer is looked at.
-    for _ in 0..16 {
-        client.send(vec![0; 32 * 1024]).await;
-    }
-    let answer = client.answer().await;
-    assert_eq!((answer.status, answer.body.as_str()), (401, "no such key"));
-    assert!(answer.closes());
-    // Past what it discards it closes for good.
-    let push = async { while client.stream.write_all(&[0; 64 * 1024]).await.is_ok() {} };
-    timeout(PATIENCE, push).await.unwrap();
-    server.until_open(0).await;
-    assert_eq!(server.metrics.lingered(), 1);
-}
-
-#[tokio::test]
-async fn a_client_that_reads_while_it_pushes_5_mib_reads_its_refusal_whole() {
-    let server = Server::start(config()).await;
-    let (mut reader, mut writer) = server.connect().await.stream.into_split();
-    let push = tokio::spawn(async move {
-        let head = "PUT /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 5242880\r\n\r\n";
-        writer.write_all(head.as_bytes()).await.unwrap();
-        for _ in 0..80 {
-            if writer.write_all(&[0; 64 * 1024]).await.is_err() {
-                return;
-            }
-        }
-    });
-    let mut read = Vec::new();
-    // The end may be a reset, after the answer.
-    let _ = timeout(PATIENCE, reader.read_to_end(&mut read)).await.unwrap();
-    let read = String::from_utf8(read).unwrap();
-    assert!(read.starts_with("HTTP/1.1 401 ") && read.ends_with("\r\n\r\nno such key"), "{read}");
-    timeout(PATIENCE, push).await.unwrap().unwrap();
-    server.until_open(0).await;
-}
-
-#[tokio::test]
-async fn lingering_ends_with_its_time_and_at_once_when_the_peer_closes() {
-    let short = Duration::from_millis(300);
-    for (peer_closes, linger) in [(false, short), (true, 10 * PATIENCE)] {
-        let server = Server::start(NetConfig { linger_timeout: linger, ..config() }).await;
-        let mut client = server.connect().await;
-        client.send("PUT /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n").await;
-        let before = Instant::now();
-        assert_eq!(client.answer().await.status, 401);
-        client.ends().await;
-        if peer_closes {
-            drop(client);
-            server.until_open(0).await;
-        } else {
-            server.until_open(0).await;
-            assert!(before.elapsed() >= linger, "{:?}", before.elapsed());
-        }
-    }
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod bodies;
 mod deadlines;
 mod framing;
 mod http2;
+mod lingering;
 mod raw_http2;
 mod shutdown;
 mod support;

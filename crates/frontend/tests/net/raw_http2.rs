@@ -18,12 +18,14 @@ const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 
 const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
+const NO_ERROR: u32 = 0;
 const REFUSED_STREAM: u32 = 7;
 const CANCEL: u32 = 8;
 const ENHANCE_YOUR_CALM: u32 = 11;
@@ -56,6 +58,11 @@ fn settings(payload: &[u8]) -> Vec<u8> {
 fn block(path: &str) -> Vec<u8> {
     let path_bytes = u8::try_from(path.len()).unwrap();
     [&[0x82, 0x86, 0x04, path_bytes], path.as_bytes(), &[0x41, 1, b'a']].concat()
+}
+
+/// The header block of a PUT, whose method is not in the static table.
+fn put_block(path: &str) -> Vec<u8> {
+    [&[0x02, 3, b'P', b'U', b'T'], &block(path)[1..]].concat()
 }
 
 fn get(stream: u32, path: &str) -> Vec<u8> {
@@ -163,6 +170,47 @@ async fn a_reader_that_leaves_its_window_closed_loses_its_stream_and_no_other() 
     client.send(frame(8, 0, 1, &100u32.to_be_bytes())).await;
     assert_eq!(client.next(DATA).await.payload, b"slow");
     assert_eq!(server.metrics.expired(Deadline::Write), 0);
+}
+
+#[tokio::test]
+async fn a_refused_body_ends_its_stream_without_an_error_and_gives_its_window_back() {
+    const PIECE: usize = 16 * 1024;
+    let server = Server::start(config()).await;
+    let mut client = RawHttp2::connect(&server, settings(&[])).await;
+    client.next(SETTINGS).await;
+    let window = Http2Config::default();
+    // Each client takes no notice of the end, as far as its stream's window goes; all together are past that of the
+    // connection.
+    let pieces = window.stream_window_bytes as usize / PIECE;
+    let streams = 2 * window.connection_window_bytes / window.stream_window_bytes;
+    let mut given_back = 0;
+    for stream in (1..).step_by(2).take(streams as usize) {
+        client.send(frame(HEADERS, END_HEADERS, stream, &put_block("/refuse"))).await;
+        let refusal = client.next(DATA).await;
+        assert_eq!((refusal.stream, refusal.payload.as_slice()), (stream, &b"no such key"[..]));
+        assert_eq!(refusal.flags & END_STREAM, END_STREAM, "the answer is whole");
+        let reset = client.next(RST_STREAM).await;
+        assert_eq!((reset.stream, reset.code()), (stream, NO_ERROR));
+        for _ in 0..pieces {
+            client.send(frame(DATA, 0, stream, &[0; PIECE])).await;
+        }
+        client.send(frame(PING, 0, 0, &[5; 8])).await;
+        let pong = async {
+            loop {
+                let frame = client.read().await;
+                match frame.kind {
+                    PING => return,
+                    WINDOW_UPDATE if frame.stream == 0 => given_back += frame.code(),
+                    GOAWAY => panic!("{}", frame.code()),
+                    _ => {}
+                }
+            }
+        };
+        timeout(PATIENCE, pong).await.unwrap();
+    }
+    assert!(given_back >= window.connection_window_bytes, "{given_back}");
+    client.send(get(1001, "/ok")).await;
+    assert_eq!(client.next(DATA).await.payload, b"ok");
 }
 
 #[tokio::test]

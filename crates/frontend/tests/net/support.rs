@@ -7,7 +7,7 @@ use axum::{
     http::StatusCode,
     routing::{get, put},
 };
-use headwater_frontend::net::{ConnInfo, Drained, NetConfig, NetMetrics, serve};
+use headwater_frontend::net::{ConnInfo, Drained, LingerConfig, NetConfig, NetMetrics, serve};
 use headwater_types::SystemClock;
 use http_body_util::BodyExt;
 use std::{
@@ -99,7 +99,7 @@ pub fn config() -> NetConfig {
     NetConfig {
         first_byte_timeout: PATIENCE,
         header_read_timeout: PATIENCE,
-        linger_timeout: Duration::from_millis(300),
+        linger: LingerConfig { silence: Duration::from_millis(300), ..LingerConfig::default() },
         drain_timeout: PATIENCE,
         ..NetConfig::default()
     }

@@ -138,6 +138,10 @@ fn the_bounds_of_http_have_defaults_and_ranges() {
         ("body_idle_s", 1, 86_400, " seconds"),
         ("write_stall_s", 1, 86_400, " seconds"),
         ("drain_s", 0, 86_400, " seconds"),
+        ("linger_silence_s", 1, 86_400, " seconds"),
+        ("linger_s", 1, 86_400, " seconds"),
+        ("linger_bytes_max", 0, 1 << 30, ""),
+        ("linger_connections_max", 0, 1_000_000, ""),
     ] {
         for given in [least, most] {
             let ready = load(&format!("{key} = {given}")).unwrap();

@@ -150,6 +150,7 @@ impl Bench {
             clock,
             rng,
             access_log,
+            readiness: Default::default(),
         });
         let peer = "192.0.2.1:5000".parse().unwrap();
         let connection = Arc::new(ConnInfo::new(ConnectionId(1), peer, Protocol::Http1));
@@ -167,6 +168,7 @@ impl Bench {
             clock: Arc::new(TokioClock::new()),
             rng: Arc::new(SeededRng::new(2)),
             access_log: AccessLog::disabled(),
+            readiness: Default::default(),
         });
         let [writer, reader, live_writer, stranger] =
             [&self.writer, &self.reader, &self.live_writer, &self.stranger].map(Clone::clone);
