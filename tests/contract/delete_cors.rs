@@ -117,18 +117,19 @@ async fn preflight_and_methods() {
     let refused = origin.request("GET", "/cache/live/k.ts", "Origin: https://player.example\r\n", b"").await;
     expect(&refused, 401, "unauthorized");
     assert_eq!(refused.header("access-control-allow-origin"), Some("*"), "scripts may read errors, too");
+    assert_eq!(refused.header("timing-allow-origin"), Some("*"));
+    assert_eq!(refused.header("access-control-allow-credentials"), None);
+    // What is no name of a header is not echoed.
+    let headers = "Origin: https://player.example\r\nAccess-Control-Request-Method: GET\r\n\
+                   Access-Control-Request-Headers: a b, range\r\n";
+    let preflight = origin.request("OPTIONS", "/cache/live/k.ts", headers, b"").await;
+    assert_eq!(preflight.header("access-control-allow-headers"), Some("range"));
 
     for method in ["PATCH", "PROPFIND"] {
         let response = origin.request(method, "/cache/live/k.ts", &origin.encoder(), b"").await;
         expect(&response, 405, "method_not_allowed");
         assert!(response.header("allow").is_some());
     }
-    // Refused by the connection, before it is a request with an id.
-    let trace = origin.request("TRACE", "/cache/live/k.ts", &origin.encoder(), b"").await;
-    assert_eq!((trace.status, trace.code().as_str()), (405, "method_not_allowed"));
-    assert_eq!(trace.header("cache-control"), Some("no-store"));
-    assert!(trace.header("allow").is_some());
-
     let cors = CorsPolicy { allowed_origins: vec!["https://one.example".into()], ..CorsPolicy::default() };
     let origin = Origin::with_settings(NamespaceSettings { cors, ..NamespaceSettings::default() }).await;
     origin.put("k.ts", b"x").await;
@@ -143,7 +144,7 @@ async fn preflight_and_methods() {
 async fn scripts_may_read_every_header_that_we_send() {
     // What the Fetch standard lets them read anyway, and what concerns the connection or the protocol itself.
     const ANYWAY: [&str; 5] = ["cache-control", "content-length", "content-type", "last-modified", "expires"];
-    const PROTOCOL: [&str; 3] = ["connection", "transfer-encoding", "vary"];
+    const PROTOCOL: [&str; 4] = ["connection", "transfer-encoding", "vary", "timing-allow-origin"];
     let origin = Origin::start().await;
     let put = origin.put_with("k.ts", "Content-Encoding: gzip\r\n", b"0123456789").await;
     let get = origin.get("k.ts").await;
@@ -169,6 +170,7 @@ async fn a_policy_of_ones_own_is_answered_as_it_is() {
         allowed_headers: list(&["Authorization", "Range"]),
         exposed_headers: list(&["ETag", "x-request-id"]),
         max_age_s: 77,
+        allow_credentials: true,
     };
     let origin = Origin::with_settings(NamespaceSettings { cors, ..NamespaceSettings::default() }).await;
     let preflight = async |from: &str| {
@@ -183,8 +185,12 @@ async fn a_policy_of_ones_own_is_answered_as_it_is() {
     assert_eq!(items(&answer, "access-control-allow-methods"), BTreeSet::from(["GET", "HEAD"]));
     assert_eq!(items(&answer, "access-control-allow-headers"), BTreeSet::from(["Authorization", "Range"]));
     assert_eq!(answer.header("access-control-max-age"), Some("77"));
+    assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
     assert!(items(&answer, "vary").iter().any(|name| name.eq_ignore_ascii_case("origin")));
-    assert_eq!(preflight("https://three.example").await.header("access-control-allow-origin"), None);
+    let other = preflight("https://three.example").await;
+    for name in ["access-control-allow-origin", "access-control-allow-credentials", "timing-allow-origin"] {
+        assert_eq!(other.header(name), None, "{name}");
+    }
 
     expect(&origin.put("k.ts", b"x").await, 201, "");
     for (get, status) in [
@@ -193,6 +199,8 @@ async fn a_policy_of_ones_own_is_answered_as_it_is() {
     ] {
         assert_eq!(get.status, status);
         assert_eq!(get.header("access-control-allow-origin"), Some("https://one.example"));
+        assert_eq!(get.header("timing-allow-origin"), Some("https://one.example"));
+        assert_eq!(get.header("access-control-allow-credentials"), Some("true"));
         assert_eq!(items(&get, "access-control-expose-headers"), BTreeSet::from(["ETag", "x-request-id"]));
     }
 }

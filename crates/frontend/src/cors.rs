@@ -2,10 +2,12 @@
 
 use bytes::Bytes;
 use headwater_meta::CorsPolicy;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::{problem, put_request::USER_META_PREFIX, response_body::ResponseBody};
 
+/// Lets pages see how long an answer took (Resource Timing, section 3.5.2).
+const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-origin");
 /// In a list of exposed headers: whatever an answer has that begins so.
 const EXPOSE_META: &str = "x-headwater-meta-*";
 
@@ -22,6 +24,8 @@ pub(crate) struct Cors {
     /// So are the stored `x-headwater-meta-*` of an answer, by name.
     exposes_meta: bool,
     max_age: HeaderValue,
+    /// Pages of the listed origins may send credentials. Never with `any_origin`.
+    allows_credentials: bool,
 }
 
 impl Cors {
@@ -32,8 +36,10 @@ impl Cors {
         };
         let mut exposed = policy.exposed_headers.clone();
         exposed.retain(|header| !header.eq_ignore_ascii_case(EXPOSE_META));
+        let any_origin = policy.allowed_origins.iter().any(|origin| origin == "*");
         Self {
-            any_origin: policy.allowed_origins.iter().any(|origin| origin == "*"),
+            any_origin,
+            allows_credentials: policy.allow_credentials && !any_origin,
             origins: policy.allowed_origins.clone(),
             methods: list(&policy.allowed_methods),
             any_header: policy.allowed_headers.iter().any(|header| header == "*"),
@@ -44,24 +50,33 @@ impl Cors {
         }
     }
 
-    /// Adds what every answer carries, errors included. `has_meta`: it may have stored metadata. Sent to requests without an Origin too: a cache may give the
-    /// answer to a browser later.
+    /// Adds what every answer carries, errors included. `has_meta`: it may have stored metadata. Where every origin is
+    /// allowed, a request without an Origin gets the headers too: a cache may give the answer to a browser later.
     pub fn apply(&self, request: &HeaderMap, response: &mut HeaderMap, has_meta: bool) {
-        if self.any_origin {
-            response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        } else {
+        if !self.any_origin {
             response.append(header::VARY, HeaderValue::from_static("Origin"));
-            let Some(origin) = request.get(header::ORIGIN) else { return };
-            if !self.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()) {
-                return;
-            }
-            response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        }
+        let Some(origin) = self.allowed_origin(request) else { return };
+        response.insert(TIMING_ALLOW_ORIGIN, origin.clone());
+        response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        if self.allows_credentials {
+            response.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
         let exposed = match (has_meta && self.exposes_meta).then(|| self.with_meta(response)).flatten() {
             Some(exposed) => exposed,
             None => self.exposed.clone(),
         };
         response.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    }
+
+    /// `*` where every origin is allowed, else the request's own if it is listed.
+    fn allowed_origin(&self, request: &HeaderMap) -> Option<HeaderValue> {
+        if self.any_origin {
+            return Some(HeaderValue::from_static("*"));
+        }
+        let origin = request.get(header::ORIGIN)?;
+        let is_listed = self.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes());
+        is_listed.then(|| origin.clone())
     }
 
     /// What is exposed of an answer that has stored metadata: browsers know no patterns, so each name is told.
@@ -78,7 +93,7 @@ impl Cors {
         HeaderValue::from_maybe_shared(Bytes::from(exposed)).ok()
     }
 
-    /// The answer to OPTIONS, without what [`Self::apply`] adds. Requested headers are echoed by name where every one
+    /// The answer to OPTIONS, without what [`Self::apply`] adds. The names of requested headers are echoed where every one
     /// is allowed, as `*` does not cover Authorization.
     pub fn options(&self, request: &HeaderMap) -> http::Response<ResponseBody> {
         let mut response = http::Response::new(ResponseBody::nothing());
@@ -92,14 +107,28 @@ impl Cors {
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, self.max_age.clone());
         if self.any_header {
             headers.append(header::VARY, HeaderValue::from_static("Access-Control-Request-Headers"));
-            if let Some(requested) = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
-                headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, requested.clone());
+            if let Some(requested) = requested_headers(request) {
+                headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, requested);
             }
         } else {
             headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, self.headers.clone());
         }
         response
     }
+}
+
+/// The requested names that are tokens, which every header's name is (RFC 9110 sections 5.1 and 5.6.2); `None` if there
+/// are none.
+fn requested_headers(request: &HeaderMap) -> Option<HeaderValue> {
+    let lines = request.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS).iter();
+    let names = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));
+    let names: Vec<&str> = names.map(str::trim).filter(|name| is_token(name)).collect();
+    HeaderValue::try_from(names.join(", ")).ok().filter(|value| !value.is_empty())
+}
+
+fn is_token(text: &str) -> bool {
+    let is_token_byte = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    !text.is_empty() && text.bytes().all(is_token_byte)
 }
 
 /// Whether the data plane knows a method at all.
@@ -159,14 +188,62 @@ mod tests {
 
     #[test]
     fn a_list_of_origins_is_kept_to() {
-        let policy =
-            CorsPolicy { allowed_origins: vec!["https://a.example".into()], ..CorsPolicy::default() };
-        let cors = Cors::new(&policy);
-        for (origin, allowed) in [("https://a.example", true), ("https://b.example", false)] {
+        for allow_credentials in [false, true] {
+            let allowed_origins = vec!["https://a.example".into()];
+            let policy = CorsPolicy { allowed_origins, allow_credentials, ..CorsPolicy::default() };
+            let cors = Cors::new(&policy);
+            for (origin, allowed) in [("https://a.example", true), ("https://b.example", false)] {
+                let mut answer = HeaderMap::new();
+                cors.apply(&request(&[(header::ORIGIN, origin)]), &mut answer, false);
+                for name in [header::ACCESS_CONTROL_ALLOW_ORIGIN, TIMING_ALLOW_ORIGIN] {
+                    let want = allowed.then_some(origin.as_bytes());
+                    assert_eq!(answer.get(&name).map(HeaderValue::as_bytes), want, "{name}");
+                }
+                let credentials = answer.get(header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
+                assert_eq!(credentials.is_some_and(|v| v == "true"), allowed && allow_credentials);
+                assert_eq!(answer[header::VARY], "Origin");
+            }
             let mut answer = HeaderMap::new();
-            cors.apply(&request(&[(header::ORIGIN, origin)]), &mut answer, false);
-            assert_eq!(answer.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN), allowed, "{origin}");
-            assert_eq!(answer[header::VARY], "Origin");
+            cors.apply(&HeaderMap::new(), &mut answer, false);
+            assert_eq!((answer.len(), &answer[header::VARY]), (1, &HeaderValue::from_static("Origin")));
+        }
+    }
+
+    #[test]
+    fn every_origin_never_has_credentials_whatever_was_stored() {
+        for allowed_origins in [vec!["*".to_owned()], vec!["https://a.example".to_owned(), "*".to_owned()]] {
+            let policy = CorsPolicy { allowed_origins, allow_credentials: true, ..CorsPolicy::default() };
+            let mut answer = HeaderMap::new();
+            let origin = request(&[(header::ORIGIN, "https://a.example")]);
+            Cors::new(&policy).apply(&origin, &mut answer, false);
+            assert_eq!(answer[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+            assert_eq!(answer[TIMING_ALLOW_ORIGIN], "*");
+            assert!(!answer.contains_key(header::ACCESS_CONTROL_ALLOW_CREDENTIALS));
+        }
+    }
+
+    #[test]
+    fn a_preflight_echoes_tokens_and_nothing_else() {
+        let echoed = |lines: &[&str]| {
+            let lines = lines.iter().map(|line| (header::ACCESS_CONTROL_REQUEST_HEADERS, *line));
+            let mut preflight: HeaderMap = request(&[(header::ACCESS_CONTROL_REQUEST_METHOD, "GET")]);
+            lines.for_each(|(name, line)| drop(preflight.append(name, line.parse().unwrap())));
+            let answer = Cors::new(&CorsPolicy::default()).options(&preflight);
+            let allowed = answer.headers().get(header::ACCESS_CONTROL_ALLOW_HEADERS).cloned();
+            allowed.map(|value| value.to_str().unwrap().to_owned())
+        };
+        let all = "!#$%&'*+-.^_`|~09AZaz";
+        for (lines, want) in [
+            (&["authorization,range"][..], Some("authorization, range")),
+            (&["range", " x-a ,x-b"], Some("range, x-a, x-b")),
+            (&[all], Some(all)),
+            (&["a b"], None),
+            (&["a b, range"], Some("range")),
+            (&["a\tb", "a:b", "a(b)", "a\"b", "a;b", "<script>", "a/b"], None),
+            (&["", ", ,"], None),
+            (&[], None),
+        ] {
+            assert_eq!(echoed(lines).as_deref(), want, "{lines:?}");
         }
     }
 }

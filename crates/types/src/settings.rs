@@ -144,6 +144,33 @@ pub struct CorsPolicy {
     pub exposed_headers: Vec<String>,
     /// How long a preflight answer may be kept, in seconds.
     pub max_age_s: u32,
+    /// Whether pages of the allowed origins may send credentials (cookies, client certificates, HTTP authentication):
+    /// `Access-Control-Allow-Credentials: true`. Only where every allowed origin is listed by its name, without `*`.
+    pub allow_credentials: bool,
+}
+
+impl CorsPolicy {
+    /// The first member that is not allowed: its name, and why. With credentials browsers take `*` for a name (Fetch
+    /// standard, section 3.3.5), and `null` is the origin of any sandboxed page.
+    pub fn refused(&self) -> Option<(&'static str, &'static str)> {
+        if !self.allow_credentials {
+            return None;
+        }
+        let has = |list: &[String], text: &str| list.iter().any(|entry| entry == text);
+        let wildcard = "has `*`, which allow_credentials does not permit: list each by its name";
+        if has(&self.allowed_origins, "*") {
+            return Some(("allowed_origins", wildcard));
+        }
+        if has(&self.allowed_origins, "null") {
+            let why =
+                "has `null`, which any page can have as its origin: allow_credentials does not permit it";
+            return Some(("allowed_origins", why));
+        }
+        if has(&self.allowed_methods, "*") {
+            return Some(("allowed_methods", wildcard));
+        }
+        has(&self.exposed_headers, "*").then_some(("exposed_headers", wildcard))
+    }
 }
 
 impl Default for CorsPolicy {
@@ -172,6 +199,7 @@ impl Default for CorsPolicy {
                 "x-headwater-meta-*",
             ]),
             max_age_s: 86_400,
+            allow_credentials: false,
         }
     }
 }

@@ -16,7 +16,7 @@ const RULES: [&str; 2] = ["ttl_rules", "cache_control_rules"];
 /// Reads settings; what is left out has its default, what is not a setting is refused.
 pub fn parse(given: &Value) -> ApiResult<NamespaceSettings> {
     check_fields(given)?;
-    decode("", given)
+    checked(decode("", given)?)
 }
 
 /// Settings with a merge patch applied: `null` sets a member back to its default.
@@ -24,7 +24,15 @@ pub fn patched(current: &NamespaceSettings, patch: &Value) -> ApiResult<Namespac
     check_fields(patch)?;
     let mut document = to_value(current)?;
     merge(&mut document, patch);
-    decode("", &document)
+    checked(decode("", &document)?)
+}
+
+/// Refuses what voters of an older version would not: all voters have to decide a command alike.
+fn checked(settings: NamespaceSettings) -> ApiResult<NamespaceSettings> {
+    match settings.cors.refused() {
+        Some((field, why)) => Err(ApiError::invalid(&format!("{CORS}.{field}"), why)),
+        None => Ok(settings),
+    }
 }
 
 /// Refuses names that no setting has, at every level.
@@ -133,6 +141,7 @@ mod tests {
             ),
             (json!({"cors": {"max_age_s": "1"}}), &["cors.max_age_s", "expected u32"]),
             (json!({"cors": 7}), &["cors", "expected struct CorsPolicy"]),
+            (json!({"cors": {"allow_credentials": true}}), &["cors.allowed_origins", "`*`"]),
             (json!({"digest": "yes"}), &["digest", "expected a boolean"]),
             (json!([]), &["must be a JSON object"]),
         ] {
@@ -144,6 +153,28 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn credentials_need_origins_that_are_listed_by_their_names() {
+        let listed = json!({"allowed_origins": ["https://a.example"], "allow_credentials": true});
+        let current = parse(&json!({"cors": listed})).unwrap();
+        assert!(current.cors.allow_credentials);
+        for (patch, field) in [
+            (json!({"allowed_origins": ["https://a.example", "*"]}), "cors.allowed_origins"),
+            (json!({"allowed_origins": null}), "cors.allowed_origins"),
+            (json!({"allowed_origins": ["null"]}), "cors.allowed_origins"),
+            (json!({"allowed_methods": ["*"]}), "cors.allowed_methods"),
+            (json!({"exposed_headers": ["ETag", "*"]}), "cors.exposed_headers"),
+        ] {
+            let error = patched(&current, &json!({"cors": &patch})).unwrap_err();
+            assert!(error.detail.starts_with(field), "{}", error.detail);
+            // Without credentials all of them are allowed.
+            let mut without = patch.clone();
+            without["allow_credentials"] = json!(false);
+            assert!(patched(&current, &json!({"cors": without})).is_ok(), "{without}");
+        }
+        assert!(patched(&current, &json!({"cors": {"allowed_headers": ["*"]}})).is_ok(), "they are echoed");
     }
 
     #[test]

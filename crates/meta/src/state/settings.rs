@@ -40,7 +40,11 @@ pub(super) fn check(settings: &NamespaceSettings) -> Result<(), Refusal> {
     texts("cors.allowed_origins", cors.allowed_origins.iter())?;
     texts("cors.allowed_methods", cors.allowed_methods.iter())?;
     texts("cors.allowed_headers", cors.allowed_headers.iter())?;
-    texts("cors.exposed_headers", cors.exposed_headers.iter())
+    texts("cors.exposed_headers", cors.exposed_headers.iter())?;
+    match cors.refused() {
+        Some((field, why)) => Err(Refusal::invalid(format!("cors.{field} {why}"))),
+        None => Ok(()),
+    }
 }
 
 fn globs<T>(field: &str, rules: &[Rule<T>]) -> Result<(), Refusal> {

@@ -208,6 +208,7 @@ fn human(out: &Out, ns: &Namespace) -> String {
     let cache_rules = settings.cache_control_rules.iter().map(|r| format!("{}={}", r.glob, r.value));
     pairs.push(("Cache-Control", rules(cache_rules.collect())));
     pairs.push(("CORS origins", rules(settings.cors.allowed_origins.clone())));
+    pairs.push(("CORS credentials", settings.cors.allow_credentials.to_string().into()));
     pairs.push(("unique names", settings.unique_names.to_string().into()));
     pairs.push(("read while write", settings.read_while_write.to_string().into()));
     pairs.push(("write deadline", units::millis(settings.write_deadline_ms).into()));

@@ -39,12 +39,15 @@ pub struct SettingsArgs {
     /// A live playlist that is older than this is shown as stale, like 30s
     #[arg(long, value_name = "DURATION", value_parser = parse_seconds)]
     stale_after: Option<u64>,
-    /// Cache-Control for the keys that a glob matches, as of TTL rules, first match wins; may be repeated
+    /// Cache-Control for the keys that a glob matches, with the globs of `--ttl-rule`; the first match wins; may be repeated
     #[arg(long, value_name = "GLOB=VALUE", value_parser = cache_rule)]
     cache_control_rule: Vec<Value>,
     /// Origin whose pages may use this namespace, or `*`; may be repeated
     #[arg(long, value_name = "ORIGIN")]
     cors_origin: Vec<String>,
+    /// Pages of the allowed origins may send credentials; only with origins that are listed, without `*`
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    cors_allow_credentials: Option<bool>,
     /// Names are never used again, so that segments may be cached as immutable
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     unique_names: Option<bool>,
@@ -183,6 +186,9 @@ impl SettingsArgs {
         set("digest", self.digest.map(Value::from));
         if !self.cors_origin.is_empty() {
             member(&mut document, "cors")?.insert("allowed_origins".into(), json!(self.cors_origin));
+        }
+        if let Some(allowed) = self.cors_allow_credentials {
+            member(&mut document, "cors")?.insert("allow_credentials".into(), json!(allowed));
         }
         for (name, Limit(value)) in self.rates.given() {
             member(&mut document, "rate_limits")?.insert(name.to_owned(), value.into());
