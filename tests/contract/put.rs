@@ -204,13 +204,26 @@ pub(crate) async fn digests_are_checked() {
     expect(&origin.put_with("b.ts", &sha(b"body"), b"body").await, 201, "");
     expect(&origin.put_with("x.ts", &md5(b"other"), b"body").await, 400, "digest_mismatch");
     expect(&origin.put_with("x.ts", &sha(b"other"), b"body").await, 400, "digest_mismatch");
-    expect(&origin.put_with("x.ts", "Content-MD5: short\r\n", b"body").await, 400, "malformed_digest");
-    expect(
-        &origin.put_with("x.ts", "Content-Digest: sha-256=:!:\r\n", b"body").await,
-        400,
-        "malformed_digest",
-    );
+    let right = STANDARD.encode(Sha256::digest(b"body"));
+    for malformed in [
+        "Content-MD5: short\r\n".to_owned(),
+        md5(b"body").repeat(2),
+        "Content-Digest: sha-256=:!:\r\n".to_owned(),
+        "Content-Digest: nonsense\r\n".to_owned(),
+        "Content-Digest: sha-512=nonsense\r\n".to_owned(),
+        format!("Content-Digest: SHA-256=:{right}:\r\n"),
+        format!("Content-Digest: sha-256=:{right}:,\r\n"),
+        format!("Content-Digest: sha-256=:{}:\r\n", &right[..40]),
+        format!("{}Content-Digest: nonsense\r\n", sha(b"body")),
+    ] {
+        let refused = origin.put_with("x.ts", &malformed, b"body").await;
+        assert_eq!((refused.status, refused.code().as_str()), (400, "malformed_digest"), "{malformed}");
+    }
     expect(&origin.get("x.ts").await, 404, "not_found");
+    // An algorithm that is not known is nothing to check.
+    expect(&origin.put_with("c.ts", "Content-Digest: sha-512=:AAAA:\r\n", b"body").await, 201, "");
+    let both = format!("Content-Digest: sha-512=:AAAA:\r\n{}", sha(b"body"));
+    expect(&origin.put_with("d.ts", &both, b"body").await, 201, "");
 }
 
 #[tokio::test]

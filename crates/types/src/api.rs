@@ -91,7 +91,7 @@ pub struct Key {
 pub struct NewKey {
     /// What it may do.
     pub permission: Permission,
-    /// Only keys below this prefix, which ends at a `/`.
+    /// Only keys below this prefix, whose closing `/` may be left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
     /// How long it is valid, in seconds; absent: until it is revoked.

@@ -2,13 +2,16 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use headwater_types::ErrorCode;
-use http::{HeaderMap, header::HeaderName};
+use http::{HeaderMap, HeaderValue, header::HeaderName};
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
+use super::digest_field;
 use crate::problem::Problem;
 
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
+/// The name of the algorithm (RFC 9530 section 5).
+const SHA_256: &str = "sha-256";
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 
 /// What is computed over a body because its request promised the result.
@@ -19,22 +22,31 @@ pub(crate) struct BodyChecks {
 }
 
 impl BodyChecks {
-    /// The checks that the headers ask for. Algorithms that we do not know are ignored, as RFC 9530 section 2 allows.
+    /// The checks that the headers ask for. Algorithms other than sha-256 are ignored, as RFC 9530 section 2 allows, but a
+    /// field that is malformed is refused, whatever its algorithms: its sender wants something checked.
     pub fn of(headers: &HeaderMap) -> Result<Self, Problem> {
         let mut checks = Self::default();
-        if let Some(value) = headers.get(CONTENT_MD5) {
-            checks.md5 = Some((Md5::new(), decode(value.as_bytes(), "Content-MD5")?));
-        }
-        for value in headers.get_all(CONTENT_DIGEST) {
-            let text = value.to_str().map_err(|_| malformed("Content-Digest"))?;
-            for member in text.split(',') {
-                let (algorithm, value) = member.split_once('=').ok_or_else(|| malformed("Content-Digest"))?;
-                if algorithm.trim() == "sha-256" {
-                    let bytes = value.trim().strip_prefix(':').and_then(|v| v.strip_suffix(':'));
-                    let bytes = bytes.ok_or_else(|| malformed("Content-Digest"))?;
-                    checks.sha256 = Some((Sha256::new(), decode(bytes.as_bytes(), "Content-Digest")?));
-                }
+        let mut lines = headers.get_all(CONTENT_MD5).iter();
+        if let Some(value) = lines.next() {
+            if lines.next().is_some() {
+                return Err(malformed("Content-MD5 is there twice, and is no list"));
             }
+            let digest = STANDARD.decode(value.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+            let digest = digest.ok_or_else(|| malformed("Content-MD5 is not the base64 of 16 bytes"))?;
+            checks.md5 = Some((Md5::new(), digest));
+        }
+        // Several lines of it are one list (RFC 9651 section 4.2).
+        let lines: Result<Vec<&str>, _> =
+            headers.get_all(CONTENT_DIGEST).iter().map(HeaderValue::to_str).collect();
+        let field = lines.ok().and_then(|lines| digest_field::digest(&joined(&lines), SHA_256));
+        let sha256 = field.ok_or_else(|| {
+            malformed("Content-Digest is not a list like sha-256=:BASE64:, sha-512=:BASE64: (RFC 9530)")
+        })?;
+        if let Some(bytes) = sha256 {
+            let digest = bytes.try_into().ok();
+            let digest =
+                digest.ok_or_else(|| malformed("the sha-256 of Content-Digest is not of 32 bytes"))?;
+            checks.sha256 = Some((Sha256::new(), digest));
         }
         Ok(checks)
     }
@@ -65,12 +77,14 @@ impl BodyChecks {
     }
 }
 
-fn decode<const N: usize>(text: &[u8], header: &'static str) -> Result<[u8; N], Problem> {
-    STANDARD.decode(text).ok().and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| malformed(header))
+/// The lines of a field as one; an empty one adds nothing.
+fn joined(lines: &[&str]) -> String {
+    let lines: Vec<&str> = lines.iter().copied().filter(|line| !line.trim().is_empty()).collect();
+    lines.join(", ")
 }
 
-fn malformed(header: &'static str) -> Problem {
-    Problem::new(ErrorCode::MalformedDigest, format!("{header} is not a base64 digest of the right length"))
+fn malformed(detail: &'static str) -> Problem {
+    Problem::new(ErrorCode::MalformedDigest, detail)
 }
 
 #[cfg(test)]
@@ -78,9 +92,11 @@ mod tests {
     use super::*;
 
     /// The outcome over the body "hello".
-    fn outcome(name: HeaderName, value: &str) -> Result<(), &'static str> {
+    fn outcome(lines: &[(HeaderName, String)]) -> Result<(), &'static str> {
         let mut headers = HeaderMap::new();
-        headers.insert(name, value.parse().unwrap());
+        for (name, value) in lines {
+            headers.append(name, value.parse().unwrap());
+        }
         let checked = BodyChecks::of(&headers).and_then(|mut checks| {
             checks.update(b"hel");
             checks.update(b"lo");
@@ -89,21 +105,48 @@ mod tests {
         checked.map_err(|problem| problem.code.code())
     }
 
+    const MD5: &str = "XUFAKrxLKna5cZ2REBfFkg==";
+    const SHA256: &str = "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
+
     #[test]
     fn right_wrong_and_malformed() {
-        let sha256 = "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
+        let short = &SHA256[..40];
         for (name, value, want) in [
-            (CONTENT_MD5, "XUFAKrxLKna5cZ2REBfFkg==".to_owned(), Ok(())),
+            (CONTENT_MD5, MD5.to_owned(), Ok(())),
             (CONTENT_MD5, "XUFAKrxLKna5cZ2REBfFkw==".to_owned(), Err("digest_mismatch")),
             (CONTENT_MD5, "5d41402abc4b2a76b9719d911017c592".to_owned(), Err("malformed_digest")),
-            (CONTENT_DIGEST, format!("sha-256=:{sha256}:"), Ok(())),
-            (CONTENT_DIGEST, format!("sha-512=:AA==:, sha-256=:{sha256}:"), Ok(())),
+            (CONTENT_MD5, String::new(), Err("malformed_digest")),
+            (CONTENT_MD5, format!("{MD5}, {MD5}"), Err("malformed_digest")),
+            (CONTENT_DIGEST, format!("sha-256=:{SHA256}:"), Ok(())),
+            (CONTENT_DIGEST, format!("sha-512=:AA==:, sha-256=:{SHA256}:"), Ok(())),
             (CONTENT_DIGEST, "sha-512=:AA==:".to_owned(), Ok(())),
-            (CONTENT_DIGEST, format!("sha-256=:A{}:", &sha256[1..]), Err("digest_mismatch")),
-            (CONTENT_DIGEST, format!("sha-256={sha256}"), Err("malformed_digest")),
+            (CONTENT_DIGEST, "unknown=:AA==:".to_owned(), Ok(())),
+            (CONTENT_DIGEST, String::new(), Ok(())),
+            (CONTENT_DIGEST, format!("sha-256=:A{}:", &SHA256[1..]), Err("digest_mismatch")),
+            (CONTENT_DIGEST, format!("sha-256={SHA256}"), Err("malformed_digest")),
+            (CONTENT_DIGEST, format!("SHA-256=:{SHA256}:"), Err("malformed_digest")),
+            (CONTENT_DIGEST, format!("sha-256=:{short}:"), Err("malformed_digest")),
+            (CONTENT_DIGEST, format!("sha-256=:{SHA256}:, x"), Err("malformed_digest")),
             (CONTENT_DIGEST, "sha-256".to_owned(), Err("malformed_digest")),
+            (CONTENT_DIGEST, "sha-512=nonsense".to_owned(), Err("malformed_digest")),
+            (CONTENT_DIGEST, "nonsense".to_owned(), Err("malformed_digest")),
         ] {
-            assert_eq!(outcome(name.clone(), &value), want, "{name}: {value}");
+            assert_eq!(outcome(&[(name.clone(), value.clone())]), want, "{name}: {value}");
         }
+    }
+
+    #[test]
+    fn several_lines_are_one_list_or_refused() {
+        let digest = |text: &str| (CONTENT_DIGEST, text.to_owned());
+        let (right, wrong) = (format!("sha-256=:{SHA256}:"), format!("sha-256=:A{}:", &SHA256[1..]));
+        assert_eq!(outcome(&[digest("sha-512=:AA==:"), digest(&right)]), Ok(()));
+        assert_eq!(outcome(&[digest(""), digest(&right)]), Ok(()));
+        assert_eq!(outcome(&[digest(&wrong), digest(&right)]), Ok(()), "the last one counts");
+        assert_eq!(outcome(&[digest(&right), digest(&wrong)]), Err("digest_mismatch"));
+        assert_eq!(outcome(&[digest(&right), digest("x")]), Err("malformed_digest"));
+        let md5 = || (CONTENT_MD5, MD5.to_owned());
+        assert_eq!(outcome(&[md5(), md5()]), Err("malformed_digest"));
+        assert_eq!(outcome(&[md5(), digest(&right)]), Ok(()));
+        assert_eq!(outcome(&[md5(), digest(&wrong)]), Err("digest_mismatch"));
     }
 }

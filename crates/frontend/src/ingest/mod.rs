@@ -3,5 +3,6 @@
 pub(crate) mod budget;
 pub(crate) mod checks;
 pub(crate) mod collect;
+mod digest_field;
 pub(crate) mod sizes;
 pub(crate) mod upload;
