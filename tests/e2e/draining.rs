@@ -22,6 +22,22 @@ async fn readiness_is_off_while_requests_in_flight_finish() {
     let client = reqwest::Client::new();
     let ready = || client.get(format!("http://{}/readyz", frontend.addresses.admin)).send();
     assert_eq!(ready().await.unwrap().status(), 200);
+    // Both ports tell the same, and no credential is needed.
+    for path in ["healthz", "readyz"] {
+        let mut told = Vec::new();
+        for address in [&frontend.addresses.listen, &frontend.addresses.admin] {
+            let answer = client.get(format!("http://{address}/{path}")).send().await.unwrap();
+            let (status, headers) = (answer.status(), answer.headers().clone());
+            let header = |name| headers.get(name).cloned();
+            told.push((
+                status,
+                header("content-type"),
+                header("cache-control"),
+                answer.text().await.unwrap(),
+            ));
+        }
+        assert_eq!(told[0], told[1], "{path}");
+    }
 
     signal(frontend.pid, "INT").unwrap();
     let report = until("readiness is off", Duration::from_secs(10), || async {
@@ -31,6 +47,11 @@ async fn readiness_is_off_while_requests_in_flight_finish() {
     .await;
     let report = report.text().await.unwrap();
     assert!(report.contains("stopping"), "{report}");
+    // The data port takes no new connection, which a balancer that probes there sees at once.
+    until("the data port is closed", Duration::from_secs(10), || async {
+        TcpStream::connect(&frontend.addresses.listen).await.is_err().then_some(())
+    })
+    .await;
     drop(put);
     until("it ends once the last request has", Duration::from_secs(10), || async {
         TcpStream::connect(&frontend.addresses.admin).await.is_err().then_some(())

@@ -7,7 +7,10 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
-use headwater_telemetry::{VERSION, metrics};
+use headwater_telemetry::{
+    VERSION, metrics,
+    probe::{self, Probe, Reply},
+};
 use headwater_types::ErrorCode;
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 use serde::Serialize;
@@ -53,15 +56,19 @@ pub fn router(state: AdminState) -> Router {
         .layer(map_response(security::add_headers))
 }
 
-/// The process runs. Whether it should get work is for `/readyz` to say.
-async fn healthz() -> Response {
-    ([(header::CACHE_CONTROL, "no-store")], "ok").into_response()
+async fn healthz(State(shared): State<Arc<Shared>>) -> Response {
+    answer(Probe::Health, &shared.state)
 }
 
 async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
-    let report = shared.state.readiness.report();
-    let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, [(header::CACHE_CONTROL, "no-store")], Json(report)).into_response()
+    answer(Probe::Ready, &shared.state)
+}
+
+fn answer(probe: Probe, state: &AdminState) -> Response {
+    let Reply { status, content_type, body } = probe::reply(probe, &state.readiness);
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    (status, [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-store")], body)
+        .into_response()
 }
 
 async fn metrics_text(State(shared): State<Arc<Shared>>) -> Response {

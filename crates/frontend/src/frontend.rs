@@ -3,8 +3,8 @@
 use axum::body::Body;
 use headwater_meta::{Guidance, MetaCache, limits::REPORT_KEYS_MAX};
 use headwater_proto::directory::Directory;
-use headwater_telemetry::AccessLog;
-use headwater_types::{Clock, KeyId, Rng, UnixMillis};
+use headwater_telemetry::{AccessLog, Readiness};
+use headwater_types::{Clock, ErrorCode, KeyId, Rng, UnixMillis};
 use http::{Request, Response};
 use std::{fmt, sync::Arc};
 
@@ -12,7 +12,7 @@ use crate::{
     cache_control::PlaylistCache,
     config::FrontendConfig,
     dates::Dates,
-    handle,
+    handle, health,
     hedge::HedgeBudget,
     ingest::{budget::IngestBudget, sizes::RecentSizes},
     key_use::KeyUses,
@@ -41,6 +41,8 @@ pub struct FrontendParts {
     pub rng: Arc<dyn Rng>,
     /// Where its access log goes.
     pub access_log: AccessLog,
+    /// What `/readyz` tells, here as at the admin listener.
+    pub readiness: Readiness,
 }
 
 /// The data plane of one process.
@@ -50,6 +52,7 @@ pub struct Frontend {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
     pub(crate) access_log: AccessLog,
+    pub(crate) readiness: Readiness,
     pub(crate) metrics: Metrics,
     pub(crate) routes: Routes,
     pub(crate) policies: Policies,
@@ -87,6 +90,7 @@ impl Frontend {
             nonce: parts.rng.next_u64(),
             rng: parts.rng,
             access_log: parts.access_log,
+            readiness: parts.readiness,
             overwrites: Overwrites::new(metrics.overwritten.clone()),
             metrics,
             policies: Policies::new(),
@@ -127,12 +131,24 @@ impl Frontend {
     }
 }
 
-/// It answers every path, those outside of `/cache/` with 404. Without a router between: paths are read raw, so that no
+/// It answers every path, those outside of `/cache/` but for the probes of [`health`] with 404. Without a router between: paths are read raw, so that no
 /// part of them is decoded twice.
 impl Handler for Arc<Frontend> {
     type Body = ResponseBody;
 
     async fn handle(&self, connection: &Arc<ConnInfo>, request: Request<Body>) -> Response<ResponseBody> {
-        handle::handle(self, connection, request).await
+        if let Some(answer) = health::answer(self, &request) {
+            return answer;
+        }
+        handle::handle(self, connection, request, None).await
+    }
+
+    async fn refuse(
+        &self,
+        connection: &Arc<ConnInfo>,
+        request: Request<Body>,
+        code: ErrorCode,
+    ) -> Response<ResponseBody> {
+        handle::handle(self, connection, request, Some(code)).await
     }
 }

@@ -153,8 +153,11 @@ pub async fn run(options: DevOptions) -> Result<()> {
         clock: clock.clone(),
         rng: rng.clone(),
         access_log: access_log.clone(),
+        readiness: readiness.clone(),
     };
-    let RunningPlane { address: data, serving, reporting } = plane.start(&metrics, stop.clone()).await?;
+    let plane_stop = CancellationToken::new();
+    let RunningPlane { address: data, serving, reporting } =
+        plane.start(&metrics, plane_stop.clone()).await?;
     let data_url = format!("http://{data}");
     let audit_file = Some(options.data_dir.join("audit.jsonl"));
     let admin_config = AdminReady { audit_file, ..AdminReady::default() };
@@ -180,6 +183,7 @@ pub async fn run(options: DevOptions) -> Result<()> {
         reason = voters.failed() => anyhow::bail!("the metadata failed: {reason}"),
     }
     started.not_ready("stopping");
+    plane_stop.cancel();
     let stopping = clock.monotonic();
     let left = || STOP_MAX.saturating_sub(clock.monotonic().saturating_sub(stopping));
     let rest = async {

@@ -5,6 +5,7 @@ pub mod config;
 pub mod init;
 pub mod metrics;
 mod otlp;
+pub mod probe;
 mod process;
 pub mod readiness;
 pub mod redact;

@@ -16,7 +16,7 @@ use headwater_proto::{
     grpc::{self, replication_service, storage_service},
 };
 use headwater_store::{HotConfig, HotTier};
-use headwater_telemetry::AccessLog;
+use headwater_telemetry::{AccessLog, Readiness};
 use headwater_types::{
     ApiKey, Clock, KeyId, NamespaceId, NamespaceName, NodeId, Rng, SystemClock, SystemRng, ZoneName,
 };
@@ -24,6 +24,8 @@ use prometheus_client::registry::Registry;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
+
+use crate::slow_links::SlowLinks;
 
 /// What a test chooses.
 #[derive(Debug, Clone)]
@@ -38,6 +40,8 @@ pub struct InProcessConfig {
     pub net: NetConfig,
     /// Where the first frontend's access log goes.
     pub access_log: Option<PathBuf>,
+    /// Whether commits between the nodes are delayed: by less than this, each as the seed has it.
+    pub slow_links: Option<(u64, Duration)>,
 }
 
 impl Default for InProcessConfig {
@@ -48,6 +52,7 @@ impl Default for InProcessConfig {
             frontend: FrontendConfig::default(),
             net: NetConfig::default(),
             access_log: None,
+            slow_links: None,
         }
     }
 }
@@ -64,6 +69,8 @@ pub struct InProcess {
     pub nodes: Vec<Arc<StorageNode>>,
     /// Their hot tiers.
     pub tiers: Vec<Arc<HotTier>>,
+    /// What the frontends' `/readyz` tells. Without a condition they are ready.
+    pub readiness: Readiness,
     raft: Arc<RaftMeta>,
     rng: Arc<dyn Rng>,
     stop: CancellationToken,
@@ -105,6 +112,10 @@ impl InProcess {
         let local = Arc::new(LocalDirectory::new());
         let directory: Arc<dyn Directory> =
             if config.grpc { Arc::new(GrpcDirectory::new()) } else { local.clone() };
+        let directory: Arc<dyn Directory> = match config.slow_links {
+            Some((seed, max)) => Arc::new(SlowLinks::new(directory, seed, max)),
+            None => directory,
+        };
         let (mut nodes, mut tiers, mut identities) = (Vec::new(), Vec::new(), Vec::new());
         let zones = [ZoneName::parse("a")?, ZoneName::parse("b")?];
         let mut metrics = NodeMetrics::register(&mut Registry::default(), &zones);
@@ -158,6 +169,7 @@ impl InProcess {
             seen.changed().await?;
         }
 
+        let readiness = Readiness::new();
         let mut addresses = Vec::new();
         for zone in ["a", "b"] {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -173,6 +185,7 @@ impl InProcess {
                 clock: clock.clone(),
                 rng: rng.clone(),
                 access_log,
+                readiness: readiness.clone(),
             });
             let (net, clock, stopped) = (config.net.clone(), clock.clone(), stop.clone());
             tasks.push(tokio::spawn(async move {
@@ -188,6 +201,7 @@ impl InProcess {
             tiers,
             raft,
             rng,
+            readiness,
             stop,
             tasks,
             _identities: identities,

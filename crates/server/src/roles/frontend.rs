@@ -69,8 +69,11 @@ pub async fn run(mut config: FrontendReady) -> Result<()> {
         clock,
         rng,
         access_log: access_log.clone(),
+        readiness: readiness.clone(),
     };
-    let RunningPlane { address, serving, reporting } = plane.start(&metrics, stop.clone()).await?;
+    // Cancelled once `/readyz` says so: no balancer reads there that a frontend which closes its connections is ready.
+    let plane_stop = CancellationToken::new();
+    let RunningPlane { address, serving, reporting } = plane.start(&metrics, plane_stop.clone()).await?;
     let data_url = Some(format!("http://{address}"));
     let state = AdminState { cache: Some(cache.clone()), metrics, readiness, data_url, api: Some(api) };
     // It goes on while the data plane drains, so that `/readyz` tells of that.
@@ -87,6 +90,7 @@ pub async fn run(mut config: FrontendReady) -> Result<()> {
     }
     stop.cancelled().await;
     has_map.not_ready("stopping");
+    plane_stop.cancel();
     serving.await??;
     reporting.abort();
     following.abort();
@@ -160,6 +164,8 @@ pub struct DataPlane {
     pub rng: Arc<dyn Rng>,
     /// Access log.
     pub access_log: AccessLog,
+    /// What `/readyz` tells.
+    pub readiness: Readiness,
 }
 
 /// A data plane that serves.
@@ -206,6 +212,7 @@ impl DataPlane {
             clock: self.clock.clone(),
             rng: self.rng,
             access_log: self.access_log,
+            readiness: self.readiness,
         });
         let net_metrics = NetMetrics::default();
         metrics.register(|registry| {
