@@ -14,7 +14,7 @@
 //! # Ok::<(), headwater_client::Error>(())
 //! ```
 
-use headwater_types::{NamespaceName, signing::Claims};
+use headwater_types::{NamespaceName, prefix, signing::Claims};
 use reqwest::Url;
 
 use crate::{
@@ -27,8 +27,8 @@ use crate::{
 pub const VERBS: [&str; 6] = ["GET", "HEAD", "PUT", "POST", "DELETE", "LIST"];
 
 /// The URL of an object that can be read, by GET and HEAD, until `until_s` (seconds since 1970) without another
-/// credential, together with everything below `prefix`. The prefix ends at a `/`, or is empty for the whole namespace, and
-/// `key` lies below it.
+/// credential, together with everything below `prefix`. The prefix is empty for the whole namespace; its closing `/` may be
+/// left out. `key` lies below it.
 pub fn signed_url(
     origin: &str,
     namespace: &str,
@@ -38,7 +38,7 @@ pub fn signed_url(
     signing: &SigningKey,
 ) -> Result<Url, Error> {
     let mut url = object_url(&base(origin, namespace)?, key)?;
-    check_prefix(prefix)?;
+    let prefix = &canonical_prefix(prefix)?;
     if !key.starts_with(prefix) {
         return Err(Error::Url(format!("{key:?} does not lie below the prefix {prefix:?}")));
     }
@@ -50,7 +50,8 @@ pub fn signed_url(
     Ok(url)
 }
 
-/// A viewer token: allows `verbs` below `prefix` until `until_s` (seconds since 1970). It is presented as `?token=` or as
+/// A viewer token: allows `verbs` below `prefix` until `until_s` (seconds since 1970). The prefix is empty for the whole
+/// namespace; its closing `/` may be left out. The token is presented as `?token=` or as
 /// a bearer token.
 pub fn viewer_token(
     namespace: &str,
@@ -59,7 +60,7 @@ pub fn viewer_token(
     verbs: &[&str],
     signing: &SigningKey,
 ) -> Result<String, Error> {
-    check_prefix(prefix)?;
+    let prefix = canonical_prefix(prefix)?;
     if verbs.is_empty() {
         return Err(Error::Url("a token without verbs allows nothing".into()));
     }
@@ -68,7 +69,7 @@ pub fn viewer_token(
     }
     Ok(signing.token(&Claims {
         ns: parse(namespace)?.to_string(),
-        prefix: prefix.to_owned(),
+        prefix,
         exp: until_s,
         verbs: verbs.iter().map(ToString::to_string).collect(),
         kid: signing.id.to_string(),
@@ -79,12 +80,13 @@ fn parse(namespace: &str) -> Result<NamespaceName, Error> {
     NamespaceName::parse(namespace).map_err(|e| Error::Url(e.to_string()))
 }
 
-fn check_prefix(prefix: &str) -> Result<(), Error> {
-    if prefix.is_empty() || (prefix.ends_with('/') && !prefix.starts_with('/')) {
-        return Ok(());
+/// The prefix as it is signed: empty for the whole namespace, else with its closing `/`.
+pub fn canonical_prefix(prefix: &str) -> Result<String, Error> {
+    if prefix.is_empty() {
+        return Ok(String::new());
     }
-    let allowed = "empty, or like \"channel/\": not beginning with a '/', and ending with one";
-    Err(Error::Url(format!("the prefix {prefix:?} is not allowed: it must be {allowed}")))
+    prefix::canonical(prefix)
+        .map_err(|why| Error::Url(format!("the prefix {prefix:?} is not allowed: it {why}")))
 }
 
 #[cfg(test)]
@@ -106,7 +108,12 @@ mod tests {
 
         let sign = |object, prefix| signed_url("http://o", "live", object, prefix, 1, &key);
         assert!(sign("a/x", "b/").unwrap_err().to_string().contains("does not lie below"));
-        for prefix in ["a", "/", "/a/"] {
+        // The closing slash may be left out, and is signed.
+        assert_eq!(sign("a/x", "a").unwrap(), sign("a/x", "a/").unwrap());
+        assert!(sign("ab/x", "a").unwrap_err().to_string().contains("does not lie below"));
+        let token = |prefix| viewer_token("live", prefix, 1, &["GET"], &key).unwrap();
+        assert_eq!(token("a/b"), token("a/b/"));
+        for prefix in ["/", "/a/", "a//"] {
             assert!(sign("a/x", prefix).unwrap_err().to_string().contains("is not allowed"), "{prefix}");
             assert!(viewer_token("live", prefix, 1, &["GET"], &key).is_err());
         }

@@ -16,6 +16,7 @@ pub mod limits;
 pub mod namespace;
 pub mod node;
 pub mod object;
+pub mod prefix;
 pub mod range;
 pub mod redacted;
 pub mod request_id;

@@ -183,8 +183,9 @@ async fn make(
     body: &Value,
 ) -> ApiResult {
     settings::check_rate_limits(body)?;
-    let new: NewKey = decode("", body)?;
+    let mut new: NewKey = decode("", body)?;
     new_key::check(&new, namespace.map(|record| &**record))?;
+    new.prefix = new_key::canonical_prefix(&new)?;
     let key = ApiKey::generate(&*api.rng);
     let name = namespace.map(|record| record.name.to_string());
     let command = Command::CreateKey {

@@ -1,7 +1,7 @@
 //! What a key is made from, checked field by field.
 
 use headwater_meta::{DigestHashes, NamespaceRecord, limits::KEY_CIDRS_MAX};
-use headwater_types::{ApiKey, Permission, UnixMillis, api::NewKey, limits::KEY_BYTES_MAX};
+use headwater_types::{ApiKey, Permission, UnixMillis, api::NewKey, prefix};
 use ipnet::IpNet;
 use md5::{Digest, Md5};
 use sha2::Sha256;
@@ -42,13 +42,12 @@ pub fn check(new: &NewKey, namespace: Option<&NamespaceRecord>) -> ApiResult<()>
             }
         }
     }
-    match &new.prefix {
-        Some(prefix) if !prefix.ends_with('/') || prefix.len() > KEY_BYTES_MAX => {
-            let why = format!("must end at a '/' and have at most {KEY_BYTES_MAX} bytes");
-            Err(ApiError::invalid("prefix", why))
-        }
-        _ => Ok(()),
-    }
+    Ok(())
+}
+
+/// The prefix that a key is limited to, with its closing `/`.
+pub fn canonical_prefix(new: &NewKey) -> ApiResult<Option<String>> {
+    new.prefix.as_deref().map(prefix::canonical).transpose().map_err(|e| ApiError::invalid("prefix", e))
 }
 
 /// When a key expires.

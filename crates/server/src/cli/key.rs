@@ -78,7 +78,7 @@ enum KeyCommand {
         /// What it may do.
         #[arg(long, value_enum, required_unless_present = "admin", conflicts_with = "admin")]
         permission: Option<Allows>,
-        /// Only keys below this prefix, which ends at a '/'.
+        /// Only keys below this prefix; its closing '/' may be left out.
         #[arg(long)]
         prefix: Option<String>,
         /// How long it is valid, like 30d; until it is revoked otherwise.

@@ -48,7 +48,7 @@ enum SignCommand {
     Url {
         /// Key of the object.
         object: String,
-        /// What it covers, ending at a '/'; the object's folder by default, '' for the whole namespace.
+        /// Prefix that the URL covers, with or without its closing '/'; by default the object's folder, '' for the whole namespace.
         #[arg(long)]
         prefix: Option<String>,
         #[command(flatten)]
@@ -57,7 +57,7 @@ enum SignCommand {
     /// Make a viewer token, to be presented as ?token= or as a bearer token.
     #[command(after_help = TOKEN_HELP)]
     Token {
-        /// What it covers, ending at a '/'; '' for the whole namespace.
+        /// Prefix that the token covers, with or without its closing '/'; '' for the whole namespace.
         #[arg(long)]
         prefix: String,
         /// What it allows; may be repeated.
@@ -114,14 +114,14 @@ pub fn run(options: SignOptions) -> Result<()> {
     };
     match command {
         SignCommand::Url { object, prefix, .. } => {
-            signed.prefix = prefix.map_or_else(|| folder(&object), Ok)?;
+            signed.prefix = sign::canonical_prefix(&prefix.map_or_else(|| folder(&object), Ok)?)?;
             let origin = connection.data_url()?;
             let (namespace, prefix) = (&signed.namespace, &signed.prefix);
             signed.url = Some(sign::signed_url(&origin, namespace, &object, prefix, until_s, &key)?.into());
         }
         SignCommand::Token { prefix, verbs, .. } => {
             let verbs: Vec<&str> = verbs.iter().map(String::as_str).collect();
-            signed.prefix = prefix;
+            signed.prefix = sign::canonical_prefix(&prefix)?;
             let token = sign::viewer_token(&signed.namespace, &signed.prefix, until_s, &verbs, &key)?;
             signed.token = Some(token);
         }
