@@ -22,6 +22,47 @@ async fn keep_alive_goes_on_after_errors() {
 }
 
 #[tokio::test]
+async fn what_the_protocol_refuses_is_a_problem_with_an_id_in_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("access.log");
+    let config = InProcessConfig { access_log: Some(log.clone()), ..InProcessConfig::default() };
+    let origin = Origin::with(config, Default::default()).await;
+    let chunked = "Host: o\r\nTransfer-Encoding: gzip, chunked\r\n";
+    let mut ids = Vec::new();
+    for (line, headers, status, code) in [
+        ("TRACE /cache/live/k.ts", "Host: o\r\n", 405, "method_not_allowed"),
+        ("CONNECT origin:443", "Host: origin:443\r\n", 405, "method_not_allowed"),
+        ("PATCH /cache/live/k.ts", "Host: o\r\n", 405, "method_not_allowed"),
+        ("GET /cache/live/k.ts", "", 400, "bad_request"),
+        ("GET /cache/live/k.ts", "Host: o\r\nHost: o\r\n", 400, "bad_request"),
+        ("PUT /cache/live/k.ts", chunked, 400, "bad_request"),
+    ] {
+        let request = format!("{line} HTTP/1.1\r\n{headers}\r\n");
+        let response = origin.conn().await.exchange(request).await.unwrap();
+        expect(&response, status, code);
+        let all = "GET, HEAD, PUT, POST, DELETE, OPTIONS";
+        assert_eq!(response.header("allow"), (status == 405).then_some(all), "{line}");
+        assert_eq!(response.header("access-control-allow-origin"), Some("*"));
+        ids.push((response.header("x-request-id").unwrap().to_owned(), status));
+    }
+    let text = until("all are logged", Duration::from_secs(30), || async {
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        (text.lines().count() >= ids.len()).then_some(text)
+    })
+    .await;
+    let mut logged: Vec<(String, u16)> = text
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|line| {
+            (line["request_id"].as_str().unwrap().to_owned(), line["status"].as_u64().unwrap() as u16)
+        })
+        .collect();
+    logged.sort();
+    ids.sort();
+    assert_eq!(logged, ids);
+}
+
+#[tokio::test]
 async fn nothing_is_smuggled_behind_a_request_with_two_framings() {
     let origin = Origin::start().await;
     let mut conn = origin.conn().await;

@@ -4,7 +4,7 @@ use crate::origin::{Origin, expect};
 use futures_util::stream;
 use headwater_testkit::until;
 use headwater_types::limits;
-use reqwest::{Body, Client, RequestBuilder, Response};
+use reqwest::{Body, Client, Method, RequestBuilder, Response, Version};
 use std::{io, time::Duration};
 use tokio::{sync::mpsc, time::timeout};
 
@@ -81,7 +81,7 @@ async fn a_followed_read_that_is_cut_ends_in_a_stream_error() {
     let mut readers = Vec::new();
     for frontend in 0..2 {
         let mut reader = follow(&client, &origin, frontend, "d/s.ts").await;
-        assert_eq!((reader.version(), reader.content_length()), (reqwest::Version::HTTP_2, None));
+        assert_eq!((reader.version(), reader.content_length()), (Version::HTTP_2, None));
         assert_eq!(reader.chunk().await.unwrap().unwrap(), "first");
         readers.push(reader);
     }
@@ -119,4 +119,21 @@ async fn too_large_is_413_with_and_without_a_length() {
     assert_eq!(put(&client, &origin, "d/at.ts").body(whole(max)).send().await.unwrap().status(), 201);
     expect(&origin.get("d/past.ts").await, 404, "not_found");
     assert_eq!(origin.get("d/at.ts").await.body.len(), max);
+}
+
+#[tokio::test]
+async fn trace_and_connect_are_refused_with_a_problem_and_the_connection_goes_on() {
+    let origin = Origin::start().await;
+    let client = client();
+    for method in [Method::TRACE, Method::CONNECT] {
+        let answer = client.request(method.clone(), url(&origin, 0, "d/s.ts")).send();
+        let answer = timeout(LIMIT, answer).await.expect("it is answered").unwrap();
+        assert_eq!((answer.status().as_u16(), answer.version()), (405, Version::HTTP_2), "{method}");
+        assert_eq!(answer.headers()["content-type"], "application/problem+json", "{method}");
+        let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+        let problem: serde_json::Value = answer.json().await.unwrap();
+        assert_eq!(problem["code"], "method_not_allowed", "{method}");
+        assert_eq!(problem["request_id"], id, "{method}");
+    }
+    assert_eq!(put(&client, &origin, "d/s.ts").body("x").send().await.unwrap().status(), 201);
 }

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use headwater_telemetry::{REQUEST_TARGET, trace_context};
 use headwater_types::{ErrorCode, ObjectKey, RequestId, UnixMillis};
-use http::{HeaderName, HeaderValue, Method, Request, Response, Version, header, request};
+use http::{HeaderValue, Method, Request, Response, Version, header, request};
 use std::{sync::Arc, time::Duration};
 use tracing::Instrument;
 
@@ -27,8 +27,6 @@ use crate::{
     response_body::ResponseBody,
     target::{self, Resource},
 };
-
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A request as it came.
 #[derive(Debug, Clone, Copy)]
@@ -96,11 +94,12 @@ impl Verb {
     }
 }
 
-/// Answers a request.
+/// Answers a request; with `refused`, if the protocol's own rules refuse it, with that error.
 pub(crate) async fn handle(
     frontend: &Arc<Frontend>,
     connection: &ConnInfo,
     request: Request<Body>,
+    refused: Option<ErrorCode>,
 ) -> Response<ResponseBody> {
     let started = frontend.clock.monotonic();
     let now = frontend.clock.coarse_unix_millis();
@@ -113,7 +112,10 @@ pub(crate) async fn handle(
     let mut known = Known::default();
 
     let asked = Asked { frontend, connection, parts: &parts, id, started, now };
-    let answered = dispatch(asked, &mut body, &mut known).instrument(span).await;
+    let answered = match refused {
+        Some(code) => Err(Problem::new(code, code.title())),
+        None => dispatch(asked, &mut body, &mut known).instrument(span).await,
+    };
     let mut response = answered.unwrap_or_else(|problem| {
         known.findings.code = Some(problem.code);
         problem.into_response(id)
@@ -126,7 +128,7 @@ pub(crate) async fn handle(
     let metered = known.metered.settle(response.body(), started);
     let first_byte = frontend.clock.monotonic().saturating_sub(started);
     let headers = response.headers_mut();
-    headers.insert(X_REQUEST_ID, answer::request_id(id));
+    answer::add_request_id(headers, id);
     answer::add_server_timing(headers, first_byte);
     frontend.policies.cors(known.policy.as_deref()).apply(&parts.headers, headers, known.findings.has_meta);
     if !body.is_ended() && parts.version < Version::HTTP_2 {
@@ -163,7 +165,7 @@ pub(crate) async fn handle(
 
 /// HEAD has the headers of GET, the body's length among them, and no body (RFC 9110 section 9.3.2), also of an error,
 /// whatever the protocol below would do. Of every other answer the protocol below says the length.
-fn without_body(response: &mut Response<ResponseBody>) {
+pub(crate) fn without_body(response: &mut Response<ResponseBody>) {
     if let Some(size) = http_body::Body::size_hint(response.body()).exact() {
         response.headers_mut().insert(header::CONTENT_LENGTH, size.into());
     }

@@ -1,12 +1,9 @@
 //! What is refused before any handler sees it: the protocol's own rules that hyper leaves to us.
 
-use bytes::Bytes;
 use headwater_types::ErrorCode;
-use http::{HeaderValue, Method, Response, StatusCode, Version, header, request::Parts};
+use http::{Method, Version, header, request::Parts};
 
-use crate::problem::ALLOW;
-
-/// Why a request must not reach the handlers, if it must not.
+/// Why a request must not be handled, if it must not.
 pub(super) fn refusal(request: &Parts, header_count_max: usize) -> Option<ErrorCode> {
     if matches!(request.method, Method::TRACE | Method::CONNECT) {
         return Some(ErrorCode::MethodNotAllowed);
@@ -32,25 +29,6 @@ fn is_chunked_at_most(request: &Parts) -> bool {
     let mut codings = request.headers.get_all(header::TRANSFER_ENCODING).iter();
     let first = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
     first && codings.next().is_none()
-}
-
-/// The answer to a refused request.
-pub(super) fn answer(code: ErrorCode) -> Response<Bytes> {
-    let document = serde_json::json!({
-        "type": format!("urn:headwater:error:{}", code.code()),
-        "title": code.title(),
-        "status": code.status(),
-        "code": code.code(),
-    });
-    let mut response = Response::new(Bytes::from(document.to_string()));
-    *response.status_mut() = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if code == ErrorCode::MethodNotAllowed {
-        headers.insert(header::ALLOW, ALLOW);
-    }
-    response
 }
 
 #[cfg(test)]

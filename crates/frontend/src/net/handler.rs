@@ -1,8 +1,9 @@
 //! Who answers the requests of a listener.
 
-use axum::{Router, body::Body};
+use axum::{Router, body::Body, response::IntoResponse};
 use bytes::Bytes;
-use http::{Request, Response};
+use headwater_types::ErrorCode;
+use http::{Request, Response, StatusCode};
 use std::{convert::Infallible, error::Error, fmt, future::Future, sync::Arc};
 use tower::Service as _;
 
@@ -22,6 +23,14 @@ pub trait Handler: Clone + fmt::Debug + Send + Sync + 'static {
         connection: &Arc<ConnInfo>,
         request: Request<Body>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
+
+    /// Answers one request that the protocol's own rules refuse, with the error `code`. Nothing of the request is done.
+    fn refuse(
+        &self,
+        connection: &Arc<ConnInfo>,
+        request: Request<Body>,
+        code: ErrorCode,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
 /// Its requests carry the [`ConnInfo`] as an extension, in an `Arc`.
@@ -35,5 +44,10 @@ impl Handler for Router {
             Ok(response) => response,
             Err(never) => match never {},
         }
+    }
+
+    /// The status alone: what an error looks like is for the data plane to say.
+    async fn refuse(&self, _: &Arc<ConnInfo>, _: Request<Body>, code: ErrorCode) -> Response<Body> {
+        StatusCode::from_u16(code.status()).unwrap_or(StatusCode::BAD_REQUEST).into_response()
     }
 }
