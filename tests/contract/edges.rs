@@ -40,10 +40,10 @@ async fn every_frontend_says_the_same_age_of_a_playlist() {
     let origin = Origin::start().await;
     let put = origin.put("v.m3u8", b"#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\nv_1.ts\n").await;
     let etag = put.header("etag").unwrap();
-    assert_eq!(origin.get("v.m3u8").await.header("cache-control"), Some("max-age=3"));
+    assert_eq!(origin.get("v.m3u8").await.header("cache-control"), Some("public, max-age=3"));
     let headers = format!("{}If-None-Match: {etag}\r\n", origin.player());
     let known = origin.request_at(1, "GET", "/cache/live/v.m3u8", &headers, b"").await;
-    assert_eq!((known.status, known.header("cache-control")), (304, Some("max-age=3")));
+    assert_eq!((known.status, known.header("cache-control")), (304, Some("public, max-age=3")));
 }
 
 #[tokio::test]

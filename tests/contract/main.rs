@@ -8,6 +8,7 @@ mod connections;
 mod credentials;
 mod delete_cors;
 mod edges;
+mod encodings;
 mod get;
 mod gstreamer;
 mod health;

@@ -44,6 +44,10 @@ over_grpc! {
         head_ignores_ranges,
         ranges,
         conditional_reads;
+    encodings:
+        content_types_that_say_nothing_are_those_of_the_extension,
+        a_compressed_playlist_is_decoded_for_who_does_not_accept_it,
+        a_large_playlist_is_compressed_for_who_asks;
     listing:
         listing_pages_prefixes_and_folding,
         what_stays_is_listed_once_while_names_come_and_go,

@@ -39,13 +39,15 @@ async fn ttl_by_query_rule_and_default_at_the_limits() {
     let origin = Origin::with_settings(NamespaceSettings {
         default_ttl: seconds(100),
         max_ttl: seconds(1000),
-        ttl_rules: vec![Rule { glob: "**/*.m3u8".into(), value: seconds(50) }],
+        ttl_rules: vec![Rule { glob: "*.m3u8".into(), value: seconds(50) }],
         ..NamespaceSettings::default()
     })
     .await;
     for (key, ttl) in [
         ("d/k.ts", 100),
         ("d/p.m3u8", 50),
+        ("p.m3u8", 50),
+        ("d/e/p.m3u8", 50),
         ("d/p.m3u8?ttl_seconds=70", 70),
         ("d/k.ts?ttl_seconds=5", 5),
         ("d/k.ts?ttl_seconds=1000", 1000),
@@ -138,7 +140,7 @@ async fn empty_bodies_are_probes_on_media_and_objects_elsewhere() {
     let origin = Origin::start().await;
     origin.put("p.m3u8", b"#EXTM3U\n").await;
     let chunked = "Transfer-Encoding: chunked\r\n";
-    for key in ["p.m3u8", "s.ts", "s.mpd", "i.mp4"] {
+    for key in ["p.m3u8", "s.ts", "s.mpd", "i.mp4", "i.webm", "s.m4f", "k.key", "t.png"] {
         expect(&origin.put(key, b"").await, 204, "");
         let head = format!(
             "PUT /cache/live/{key} HTTP/1.1\r\nHost: o\r\n{chunked}{}\r\n0\r\n\r\n",
@@ -147,7 +149,14 @@ async fn empty_bodies_are_probes_on_media_and_objects_elsewhere() {
         expect(&origin.conn().await.exchange(head).await.unwrap(), 204, "");
     }
     assert_eq!(origin.get("p.m3u8").await.body, b"#EXTM3U\n", "nothing was overwritten");
-    expect(&origin.get("s.ts").await, 404, "not_found");
+    for key in ["s.ts", "i.webm", "k.key"] {
+        expect(&origin.get(key).await, 404, "not_found");
+    }
+    for (content_type, status, stored) in [("video/mp4", 204, 404), ("application/json", 201, 200)] {
+        let key = format!("none/{}", content_type.replace('/', "-"));
+        expect(&origin.put_with(&key, &format!("Content-Type: {content_type}\r\n"), b"").await, status, "");
+        assert_eq!(origin.get(&key).await.status, stored, "{content_type}");
+    }
     expect(&origin.put("empty.txt", b"").await, 201, "");
     let get = origin.get("empty.txt").await;
     expect(&get, 200, "");

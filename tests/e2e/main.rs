@@ -9,6 +9,7 @@ mod cli;
 mod cluster;
 mod collector;
 mod conditional_writes;
+mod content_types;
 mod cors;
 mod decoded;
 mod demo;

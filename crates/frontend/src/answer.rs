@@ -1,5 +1,6 @@
 //! Headers of an object's answer.
 
+use headwater_proto::Arriving;
 use headwater_types::{Attributes, Digest, ErrorCode, MediaClass, ObjectMeta, RequestId};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::{fmt, io::Write, time::Duration};
@@ -43,6 +44,20 @@ pub(crate) struct Findings {
     pub has_meta: bool,
 }
 
+impl Findings {
+    /// A stored version was found.
+    pub fn found(&mut self, meta: &ObjectMeta) {
+        self.class = Some(meta.class);
+        self.has_meta = !meta.attributes.user_meta.is_empty();
+    }
+
+    /// An object was found that is still arriving.
+    pub fn arriving(&mut self, arriving: &Arriving) {
+        self.class = Some(arriving.class);
+        self.has_meta = !arriving.attributes.user_meta.is_empty();
+    }
+}
+
 /// Headers of everything that the encoder said. A value that is no header value (no encoder can send one) is left out.
 pub(crate) fn add_attributes(headers: &mut HeaderMap, attributes: &Attributes) {
     if let Some(value) = content_type(&attributes.content_type) {
@@ -56,6 +71,22 @@ pub(crate) fn add_attributes(headers: &mut HeaderMap, attributes: &Attributes) {
         {
             headers.append(name, value);
         }
+    }
+}
+
+/// Adds a request header that the answer depends on (RFC 9110 section 12.5.5). In one line: some caches read only one.
+pub(crate) fn add_vary(headers: &mut HeaderMap, name: HeaderValue) {
+    let Some(others) = headers.get(header::VARY) else {
+        headers.insert(header::VARY, name);
+        return;
+    };
+    let is_there = |names: &HeaderValue| {
+        let mut names = names.as_bytes().split(|b| *b == b',');
+        names.any(|other| other.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
+    };
+    if !is_there(others) {
+        let names = [others.as_bytes(), b", ", name.as_bytes()].concat();
+        headers.insert(header::VARY, HeaderValue::from_bytes(&names).unwrap_or(name));
     }
 }
 
@@ -135,6 +166,22 @@ mod tests {
             let mut headers = HeaderMap::new();
             add_server_timing(&mut headers, Duration::from_micros(micros));
             assert_eq!(headers[SERVER_TIMING], format!("origin;dur={text}"));
+        }
+    }
+
+    #[test]
+    fn vary_is_one_line_and_names_each_header_once() {
+        let mut headers = HeaderMap::new();
+        for (name, want) in [
+            ("Accept-Encoding", "Accept-Encoding"),
+            ("accept-encoding", "Accept-Encoding"),
+            ("Origin", "Accept-Encoding, Origin"),
+            ("Accept-Encoding", "Accept-Encoding, Origin"),
+            ("origin", "Accept-Encoding, Origin"),
+        ] {
+            add_vary(&mut headers, HeaderValue::from_static(name));
+            assert_eq!(headers[header::VARY], want);
+            assert_eq!(headers.len(), 1);
         }
     }
 

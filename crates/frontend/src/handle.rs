@@ -2,8 +2,8 @@
 
 use axum::body::Body;
 use headwater_telemetry::{REQUEST_TARGET, trace_context};
-use headwater_types::{ErrorCode, ObjectKey, RequestId, UnixMillis};
-use http::{HeaderValue, Method, Request, Response, Version, header, request};
+use headwater_types::{ErrorCode, MediaClass, ObjectKey, RequestId, UnixMillis};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header, request};
 use std::{sync::Arc, time::Duration};
 use tracing::Instrument;
 
@@ -217,7 +217,7 @@ async fn dispatch(
             Err(Problem::new(ErrorCode::InvalidList, ErrorCode::InvalidList.title()))
         }
         (Resource::Object(key), _) => {
-            known.findings.class = Some(headwater_media::classify(&key));
+            known.findings.class = Some(class(&key, known.verb, &parts.headers));
             known.key = Some(key.clone());
             match known.verb {
                 Verb::Get => get::get(request, key, &mut known.findings).await,
@@ -238,6 +238,12 @@ fn policy(frontend: &Frontend, connection: &ConnInfo, name: &str) -> Option<Arc<
         connection.policy.remember(version, policy.clone());
         Some(policy)
     })
+}
+
+/// The class of an object as far as the request tells. A read finds out the stored one.
+fn class(key: &ObjectKey, verb: Verb, headers: &HeaderMap) -> MediaClass {
+    let sent = headers.get(header::CONTENT_TYPE).filter(|_| verb == Verb::Put);
+    headwater_media::classify(key, sent.and_then(|value| value.to_str().ok()))
 }
 
 /// What the credentials have to grant.

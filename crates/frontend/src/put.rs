@@ -38,7 +38,8 @@ pub(crate) async fn put(
     let Allowed { frontend, policy, .. } = request;
     let settings = policy.settings();
     let plan = PutPlan::of(request.parts, request.query, settings, &key)?;
-    let probes = headwater_media::is_probe_name(&key);
+    let class = headwater_media::classify(&key, Some(&plan.attributes.content_type));
+    let probes = headwater_media::is_probed(class);
     if plan.size == Some(0) && probes {
         return Ok(stored_nothing());
     }
@@ -60,7 +61,6 @@ pub(crate) async fn put(
     }
     let limits = BodyLimits { declared: plan.size, max: settings.max_object_bytes };
     let collector = Collector::new(upload.clone(), limits, plan.checks);
-    let class = headwater_media::classify(&key);
     let put = PutRequest {
         shard: headwater_ring::shard(policy.id(), &key),
         // Each attempt puts in its own.

@@ -3,7 +3,7 @@
 use headwater_types::{MediaClass, ObjectKey};
 use std::{fmt, time::Duration};
 
-use crate::{hls, mpd};
+use crate::{PlaylistFormat, class::playlist_format, hls, mpd};
 
 /// How long a segment may be cached while names may be used again, in seconds.
 const SEGMENT_MAX_AGE_S: u64 = 60;
@@ -19,16 +19,18 @@ pub struct PlaylistFacts {
 }
 
 impl PlaylistFacts {
-    /// Reads the facts from a decompressed body. The extension says what the body is; of objects of other classes
-    /// nothing is known. Linear in the body.
-    pub fn read(key: &ObjectKey, body: &[u8]) -> Self {
-        let extension = key.extension();
-        if extension.eq_ignore_ascii_case("m3u8") {
-            Self { target_duration: hls::target_duration(body), is_multivariant: hls::is_multivariant(body) }
-        } else if extension.eq_ignore_ascii_case("mpd") {
-            Self { target_duration: mpd::minimum_update_period(body), is_multivariant: false }
-        } else {
-            Self::default()
+    /// Reads the facts from a decompressed body, in the language that its name or Content-Type says. Objects of other
+    /// classes have none. Linear in the body.
+    pub fn read(key: &ObjectKey, content_type: &str, body: &[u8]) -> Self {
+        match playlist_format(key, content_type) {
+            Some(PlaylistFormat::Hls) => Self {
+                target_duration: hls::target_duration(body),
+                is_multivariant: hls::is_multivariant(body),
+            },
+            Some(PlaylistFormat::Dash) => {
+                Self { target_duration: mpd::minimum_update_period(body), is_multivariant: false }
+            }
+            None => Self::default(),
         }
     }
 }
@@ -36,9 +38,8 @@ impl PlaylistFacts {
 /// A Cache-Control value (RFC 9111, section 5.2.2). Ages are in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheControl {
-    /// `max-age`.
-    MaxAge(u64),
-    /// `public, max-age`.
+    /// `public, max-age`: without `public` a shared cache must not answer another request from what it got with an
+    /// Authorization header (RFC 9111 section 3.5).
     Public(u64),
     /// `public, max-age, immutable` (RFC 8246).
     Immutable(u64),
@@ -49,7 +50,6 @@ pub enum CacheControl {
 impl fmt::Display for CacheControl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::MaxAge(seconds) => write!(f, "max-age={seconds}"),
             Self::Public(seconds) => write!(f, "public, max-age={seconds}"),
             Self::Immutable(seconds) => write!(f, "public, max-age={seconds}, immutable"),
             Self::NoCache => f.write_str("no-cache"),
@@ -74,7 +74,7 @@ pub fn default_cache_control(
         MediaClass::Playlist => {
             let target = facts.target_duration.filter(|_| !facts.is_multivariant).unwrap_or_default();
             let half_s = (target / 2).as_secs().max(1);
-            CacheControl::MaxAge(half_s)
+            CacheControl::Public(half_s)
         }
         MediaClass::Media if unique_names => CacheControl::Immutable(remaining_ttl_s),
         MediaClass::Media => CacheControl::Public(remaining_ttl_s.min(SEGMENT_MAX_AGE_S)),
@@ -99,11 +99,15 @@ mod tests {
         for (target_millis, seconds) in
             [(0, 1), (1999, 1), (2000, 1), (3999, 1), (4000, 2), (6000, 3), (11_000, 5)]
         {
-            assert_eq!(playlist(Some(target_millis)), format!("max-age={seconds}"), "{target_millis} ms");
+            assert_eq!(
+                playlist(Some(target_millis)),
+                format!("public, max-age={seconds}"),
+                "{target_millis} ms"
+            );
         }
-        assert_eq!(playlist(None), "max-age=1");
+        assert_eq!(playlist(None), "public, max-age=1");
         let both = PlaylistFacts { target_duration: Some(Duration::from_secs(10)), is_multivariant: true };
-        assert_eq!(default_cache_control(MediaClass::Playlist, both, 3600, false), CacheControl::MaxAge(1));
+        assert_eq!(default_cache_control(MediaClass::Playlist, both, 3600, false), CacheControl::Public(1));
     }
 
     #[test]
@@ -127,16 +131,28 @@ mod tests {
     }
 
     #[test]
-    fn facts_are_read_by_extension() {
-        let read =
-            |key: &str, body: &str| PlaylistFacts::read(&ObjectKey::parse(key).unwrap(), body.as_bytes());
+    fn facts_are_read_by_extension_or_content_type() {
+        let read = |key: &str, content_type: &str, body: &str| {
+            PlaylistFacts::read(&ObjectKey::parse(key).unwrap(), content_type, body.as_bytes())
+        };
         let media = "#EXTM3U\n#EXT-X-TARGETDURATION:6\n";
-        assert_eq!(read("a.M3U8", media).target_duration, Some(Duration::from_secs(6)));
-        assert!(read("a.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n").is_multivariant);
         let mpd = "<MPD minimumUpdatePeriod='PT2S'/>";
-        assert_eq!(read("a.mpd", mpd).target_duration, Some(Duration::from_secs(2)));
-        for (key, body) in [("a.ts", media), ("a.mpd", media), ("a.m3u8", mpd)] {
-            assert_eq!(read(key, body), PlaylistFacts::default(), "{key}");
+        let (hls, dash) = ("application/x-mpegurl", "application/dash+xml");
+        for (key, content_type, body, seconds) in [
+            ("a.M3U8", "text/html", media, 6),
+            ("a.m3u", dash, media, 6),
+            ("live", hls, media, 6),
+            ("a.mpd", "text/xml", mpd, 2),
+            ("manifest", dash, mpd, 2),
+        ] {
+            let facts = read(key, content_type, body);
+            assert_eq!(facts.target_duration, Some(Duration::from_secs(seconds)), "{key} {content_type}");
+        }
+        assert!(read("a.m3u8", hls, "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n").is_multivariant);
+        for (key, content_type, body) in
+            [("a.ts", hls, media), ("a.mpd", hls, media), ("a.m3u8", dash, mpd), ("a", "text/plain", media)]
+        {
+            assert_eq!(read(key, content_type, body), PlaylistFacts::default(), "{key}");
         }
     }
 }

@@ -9,5 +9,5 @@ pub mod hls;
 pub mod mpd;
 
 pub use cache_control::{CacheControl, PlaylistFacts, default_cache_control};
-pub use class::{classify, content_type, is_followable, is_probe_name};
-pub use gzip::{GunzipError, gunzip_bounded};
+pub use class::{PlaylistFormat, classify, content_type, is_followable, is_probed, playlist_format};
+pub use gzip::{GunzipError, gunzip_bounded, gzip, is_gzip};

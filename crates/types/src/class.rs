@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What an object is, told from its name (see `headwater_media::classify`).
+/// What an object is, by its name or else by its Content-Type (see `headwater_media::classify`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MediaClass {
-    /// m3u8 or mpd: overwritten all the time, visible only when whole, evicted last.
+    /// An HLS playlist or a DASH manifest: overwritten all the time, visible only when whole, evicted last.
     Playlist,
     /// Segments, parts, init segments, captions, thumbnails: may be read while they are written.
     Media,

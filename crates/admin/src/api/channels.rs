@@ -3,7 +3,7 @@
 use axum::{Json, extract::State as Shared};
 use headwater_proto::ListEntry;
 use headwater_types::{
-    UnixMillis,
+    MediaClass, UnixMillis,
     api::{Channel, Page},
     rfc3339,
 };
@@ -18,14 +18,12 @@ use super::{
     paging::{PAGE_MAX, Paging},
 };
 
-/// How the names of playlists end.
-const PLAYLISTS: [&str; 2] = [".m3u8", ".mpd"];
 /// Pages of objects that one request looks through.
 const PAGES_MAX: usize = 20;
 /// When a request looks at no further page: clients wait longer than this and one page.
 const LOOK_MAX: Duration = Duration::from_secs(15);
 
-/// Lists the live playlists of a namespace: names that end in `.m3u8` or `.mpd`, with their age. A page may have fewer
+/// Lists the live playlists of a namespace, HLS and DASH, with their age. A page may have fewer
 /// items than the limit and still a cursor: a request looks at up to 20,000 objects, and
 /// for up to 20 s.
 #[utoipa::path(get, path = "/v1/namespaces/{ns}/channels", tag = "objects", operation_id = "list_channels",
@@ -70,7 +68,7 @@ pub async fn list(
 fn channel(entry: &ListEntry, now: UnixMillis, stale_after: u32) -> Option<Channel> {
     let meta = entry.meta.as_ref()?;
     let age_ms = now.millis_since(meta.stored_at);
-    PLAYLISTS.iter().any(|end| entry.name.ends_with(end)).then(|| Channel {
+    (meta.class == MediaClass::Playlist).then(|| Channel {
         playlist: entry.name.clone(),
         age_ms,
         size: meta.size,

@@ -7,8 +7,8 @@ fn settings() -> NamespaceSettings {
     NamespaceSettings {
         max_object_bytes: 100,
         ttl_rules: vec![
-            Rule { glob: "**.m3u8".into(), value: Ttl::from_secs(60).unwrap() },
-            Rule { glob: "**".into(), value: Ttl::from_secs(70).unwrap() },
+            Rule { glob: "*.m3u8".into(), value: Ttl::from_secs(60).unwrap() },
+            Rule { glob: "*".into(), value: Ttl::from_secs(70).unwrap() },
         ],
         max_ttl: Ttl::from_secs(1000).unwrap(),
         ..NamespaceSettings::default()

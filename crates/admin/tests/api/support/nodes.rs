@@ -36,11 +36,12 @@ fn shard_of(name: &str) -> ShardId {
 
 impl Nodes {
     pub fn put(&self, namespace: u64, name: &str, size: u64, stored_at: u64) {
+        let is_playlist = [".m3u8", ".mpd"].iter().any(|end| name.ends_with(end));
         let meta = ObjectMeta {
             version: Version { epoch: Epoch(1), seq: 1 },
             digest: Digest::of(name.as_bytes()),
             size,
-            class: MediaClass::Media,
+            class: if is_playlist { MediaClass::Playlist } else { MediaClass::Media },
             attributes: Attributes { content_type: "video/mp2t".into(), ..Attributes::default() },
             stored_at: UnixMillis(stored_at),
             expires_at: UnixMillis(stored_at + 60_000),
