@@ -12,6 +12,7 @@ use crate::{
     cache_control::PlaylistCache,
     config::FrontendConfig,
     dates::Dates,
+    encoding::{RECODED_BYTES_MAX, Recodings},
     handle, health,
     hedge::HedgeBudget,
     ingest::{budget::IngestBudget, sizes::RecentSizes},
@@ -61,6 +62,7 @@ pub struct Frontend {
     pub(crate) hedges: HedgeBudget,
     pub(crate) playlists: PlaylistCache,
     pub(crate) near: Arc<NearCache>,
+    pub(crate) recodings: Arc<Recodings>,
     pub(crate) dates: Dates,
     pub(crate) key_uses: KeyUses,
     pub(crate) quotas: Quotas,
@@ -81,6 +83,8 @@ impl Frontend {
     pub fn new(parts: FrontendParts) -> Arc<Self> {
         let metrics = Metrics::new();
         let near = NearCache::new(parts.config.near_cache_bytes, metrics.near_bytes.clone());
+        let (recoded_bytes, recoded) = (metrics.recoded_bytes.clone(), metrics.recoded.clone());
+        let recodings = Recodings::new(RECODED_BYTES_MAX, recoded_bytes, recoded);
         Arc::new(Self {
             routes: Routes::new(parts.cache.clone(), parts.directory, parts.config.zone.clone()),
             budget: IngestBudget::new(parts.config.ingest_budget_bytes, metrics.ingest_used.clone()),
@@ -98,6 +102,7 @@ impl Frontend {
             hedges: HedgeBudget::new(),
             playlists: PlaylistCache::new(),
             near,
+            recodings,
             dates: Dates::new(),
             key_uses: KeyUses::new(),
             quotas: Quotas::default(),

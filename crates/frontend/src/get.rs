@@ -3,14 +3,15 @@
 use futures_util::StreamExt;
 use headwater_media::PlaylistFacts;
 use headwater_proto::{Arriving, Follow, GetReply, GetRequest, HeadReply, HeadRequest, ObjectBody};
-use headwater_types::{Attributes, ByteRange, ErrorCode, MediaClass, ObjectId, ObjectKey, ObjectMeta};
+use headwater_types::{ByteRange, ErrorCode, MediaClass, ObjectId, ObjectKey, ObjectMeta};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use crate::{
     answer::{self, Findings, Tier},
     cache_control::cache_control,
     conditions::{self, IfRange, Tags},
+    encoding::{self, Negotiation, Outcome, Recoding},
     handle::Allowed,
     problem::Problem,
     read::{read, unavailable},
@@ -20,10 +21,29 @@ use crate::{
 /// How often a playlist is read whose body breaks off before its answer has begun.
 const PLAYLIST_READS_MAX: u32 = 3;
 
+/// How often a request is answered anew after a version has turned out to be sent only as it is stored.
+const ANSWERS_MAX: u32 = 3;
+
 type Answer = Result<Response<ResponseBody>, Problem>;
 
 /// Answers a GET.
 pub(crate) async fn get(request: Allowed<'_>, key: ObjectKey, findings: &mut Findings) -> Answer {
+    let mut negotiation = Negotiation::new(&request.parts.headers);
+    for _ in 0..ANSWERS_MAX {
+        match get_as(request, key.clone(), findings, negotiation).await? {
+            Outcome::Answered(response) => return Ok(response),
+            Outcome::Again(next) => negotiation = next,
+        }
+    }
+    Err(unavailable())
+}
+
+async fn get_as<'a>(
+    request: Allowed<'_>,
+    key: ObjectKey,
+    findings: &mut Findings,
+    negotiation: Negotiation<'a>,
+) -> Result<Outcome<'a>, Problem> {
     let headers = &request.parts.headers;
     let if_none_match = Tags::read(headers, header::IF_NONE_MATCH, true);
     let (range, if_range) = match conditions::if_range(headers) {
@@ -37,6 +57,8 @@ pub(crate) async fn get(request: Allowed<'_>, key: ObjectKey, findings: &mut Fin
     let object = ObjectId { namespace: request.policy.id(), key };
     let near_cache = &request.frontend.near;
     let near = if range.is_none() { near_cache.get(&object) } else { None };
+    let may_be_recoded = class != MediaClass::Media;
+    let recoded = may_be_recoded.then(|| negotiation.kept(&request.frontend.recodings, &object)).flatten();
     let get = GetRequest {
         shard: headwater_ring::shard(request.policy.id(), &object.key),
         // Each attempt puts in its own.
@@ -50,6 +72,7 @@ pub(crate) async fn get(request: Allowed<'_>, key: ObjectKey, findings: &mut Fin
             .iter()
             .copied()
             .chain(near.iter().map(|near| near.digest))
+            .chain(recoded)
             .collect(),
         follow: follow(request, class, range),
         remaining: Default::default(),
@@ -68,11 +91,17 @@ pub(crate) async fn get(request: Allowed<'_>, key: ObjectKey, findings: &mut Fin
             }
             GetReply::NotModified(meta) if !if_none_match.has(meta.digest) => {
                 // It is what is here that is the newest.
-                let Some(near) = near.as_ref().filter(|near| near.digest == meta.digest) else {
-                    return Err(unavailable());
-                };
-                findings.tier = Some(Tier::Near);
-                GetReply::Found { meta, range: None, body: ObjectBody::Memory(near.body.clone()) }
+                let is_recoded = recoded == Some(meta.digest);
+                match near.as_ref().filter(|near| near.digest == meta.digest) {
+                    _ if is_recoded && negotiation.wanted(&meta).is_some() => GetReply::NotModified(meta),
+                    Some(near) => {
+                        findings.tier = Some(Tier::Near);
+                        GetReply::Found { meta, range: None, body: ObjectBody::Memory(near.body.clone()) }
+                    }
+                    // The same bytes were stored again, with another coding: they are asked for without what is kept.
+                    None if is_recoded => return Ok(Outcome::Again(negotiation.as_stored(meta.digest))),
+                    None => return Err(unavailable()),
+                }
             }
             reply => reply,
         };
@@ -95,48 +124,64 @@ pub(crate) async fn get(request: Allowed<'_>, key: ObjectKey, findings: &mut Fin
                 until_over(body).await;
                 started = request.frontend.clock.monotonic();
             }
-            GetReply::Arriving { arriving, range: Some(range), body } => match begun(body).await {
-                Some(body) => break (GetReply::Arriving { arriving, range: Some(range), body }, None),
-                // It ended before the range began, well or not: what there is now is told by another read.
-                None => started = request.frontend.clock.monotonic(),
-            },
+            GetReply::Arriving { arriving, range: Some(range), body } => {
+                // Boxed: it is rare, and would make every read larger.
+                match Box::pin(begun(request, body)).await? {
+                    Some(body) => break (GetReply::Arriving { arriving, range: Some(range), body }, None),
+                    // It ended before the range began, well or not: what there is now is told by another read.
+                    None => started = request.frontend.clock.monotonic(),
+                }
+            }
             reply => break (reply, None),
         }
     };
     findings.tier.get_or_insert(Tier::Hot);
-    match reply {
+    let response = match reply {
         GetReply::Found { meta, range, body } => {
-            check_preconditions(headers, &meta)?;
-            findings.has_meta = has_meta(&meta.attributes);
-            let facts = facts_of(request, key, &meta, facts).await?;
-            if if_none_match.any || not_modified_since(headers, if_none_match.present, &meta) {
-                return Ok(not_modified(request, key, &meta, facts));
+            findings.found(&meta);
+            if negotiation.wanted(&meta).is_some() {
+                // Boxed: it is rare, and would make every read larger.
+                let whole = range.is_none().then_some(body);
+                return Box::pin(encoding::recoded(request, key, negotiation, meta, whole)).await;
             }
-            Ok(found(request, key, &meta, facts, range, body))
+            check_preconditions(headers, &meta)?;
+            let facts = facts_of(request, key, &meta, facts).await?;
+            match if_none_match.any || not_modified_since(headers, if_none_match.present, &meta) {
+                true => not_modified(request, key, &meta, facts),
+                false => found(request, key, &meta, facts, range, body),
+            }
+        }
+        GetReply::NotModified(meta) | GetReply::RangeNotSatisfiable(meta)
+            if negotiation.wanted(&meta).is_some() =>
+        {
+            findings.found(&meta);
+            return Box::pin(encoding::recoded(request, key, negotiation, meta, None)).await;
         }
         GetReply::NotModified(meta) => {
+            findings.found(&meta);
             check_preconditions(headers, &meta)?;
             let facts = facts_of(request, key, &meta, facts).await?;
-            Ok(not_modified(request, key, &meta, facts))
+            not_modified(request, key, &meta, facts)
         }
         GetReply::RangeNotSatisfiable(meta) => {
             check_preconditions(headers, &meta)?;
-            Err(unsatisfiable(&meta))
+            return Err(unsatisfiable(&meta));
         }
         GetReply::Arriving { arriving, range, body } => {
             findings.tier = Some(Tier::Arriving);
-            findings.has_meta = has_meta(&arriving.attributes);
+            findings.arriving(&arriving);
             let size = range.as_ref().map(|range| range.end - range.start);
             let mut response = following(request, key, &arriving, ResponseBody::object(body, size));
             if let Some(range) = range {
                 partial(&mut response, &range, None);
             }
-            Ok(response)
+            response
         }
-    }
+    };
+    Ok(Outcome::Answered(response))
 }
 
-fn unsatisfiable(meta: &ObjectMeta) -> Problem {
+pub(crate) fn unsatisfiable(meta: &ObjectMeta) -> Problem {
     let problem = Problem::new(ErrorCode::RangeNotSatisfiable, format!("the object has {} bytes", meta.size));
     match HeaderValue::try_from(format!("bytes */{}", meta.size)) {
         Ok(value) => problem.with_header(header::CONTENT_RANGE, value),
@@ -146,6 +191,22 @@ fn unsatisfiable(meta: &ObjectMeta) -> Problem {
 
 /// Answers a HEAD.
 pub(crate) async fn head(request: Allowed<'_>, key: ObjectKey, findings: &mut Findings) -> Answer {
+    let mut negotiation = Negotiation::new(&request.parts.headers);
+    for _ in 0..ANSWERS_MAX {
+        match head_as(request, key.clone(), findings, negotiation).await? {
+            Outcome::Answered(response) => return Ok(response),
+            Outcome::Again(next) => negotiation = next,
+        }
+    }
+    Err(unavailable())
+}
+
+async fn head_as<'a>(
+    request: Allowed<'_>,
+    key: ObjectKey,
+    findings: &mut Findings,
+    negotiation: Negotiation<'a>,
+) -> Result<Outcome<'a>, Problem> {
     let headers = &request.parts.headers;
     let class = findings.class.unwrap_or(MediaClass::Other);
     let head = HeadRequest {
@@ -164,25 +225,25 @@ pub(crate) async fn head(request: Allowed<'_>, key: ObjectKey, findings: &mut Fi
         HeadReply::Found(meta) => meta,
         HeadReply::Arriving(arriving) => {
             findings.tier = Some(Tier::Arriving);
-            findings.has_meta = has_meta(&arriving.attributes);
-            return Ok(following(request, key, &arriving, ResponseBody::nothing()));
+            findings.arriving(&arriving);
+            let response = following(request, key, &arriving, ResponseBody::nothing());
+            return Ok(Outcome::Answered(response));
         }
     };
     findings.tier = Some(Tier::Hot);
-    findings.has_meta = has_meta(&meta.attributes);
+    findings.found(&meta);
+    if negotiation.wanted(&meta).is_some() {
+        return Box::pin(encoding::recoded(request, key, negotiation, meta, None)).await;
+    }
     check_preconditions(headers, &meta)?;
     let facts = facts_of(request, key, &meta, None).await?;
     let tags = Tags::read(headers, header::IF_NONE_MATCH, true);
     if tags.has(meta.digest) || not_modified_since(headers, tags.present, &meta) {
-        return Ok(not_modified(request, key, &meta, facts));
+        return Ok(Outcome::Answered(not_modified(request, key, &meta, facts)));
     }
     let mut response = stored(request, key, &meta, facts, ResponseBody::nothing());
     response.headers_mut().insert(header::CONTENT_LENGTH, meta.size.into());
-    Ok(response)
-}
-
-fn has_meta(attributes: &Attributes) -> bool {
-    !attributes.user_meta.is_empty()
+    Ok(Outcome::Answered(response))
 }
 
 /// What to do about an object that is still arriving. A range is streamed by itself if it ends within what an object of
@@ -214,17 +275,25 @@ async fn until_over(body: ObjectBody) {
 }
 
 /// Waits for the first bytes of a range that is arriving; `None` if it ends without any. Its answer must not begin
-/// before: until then the object may turn out to be shorter.
-async fn begun(body: ObjectBody) -> Option<ObjectBody> {
-    let ObjectBody::Stream(mut pieces) = body else { return Some(body) };
-    let first = pieces.next().await?.ok()?;
+/// before: until then the object may turn out to be shorter. The request has the idle time of a body in all: over HTTP/1 a
+/// reader that has hung up is noticed only once it is answered.
+async fn begun(request: Allowed<'_>, body: ObjectBody) -> Result<Option<ObjectBody>, Problem> {
+    let ObjectBody::Stream(mut pieces) = body else { return Ok(Some(body)) };
+    let frontend = request.frontend;
+    let waited = frontend.clock.monotonic().saturating_sub(request.started);
+    let left = frontend.config.body_idle.saturating_sub(waited);
+    let Ok(first) = tokio::time::timeout(left, pieces.next()).await else {
+        let detail = "the range has not begun to arrive in time; try again";
+        return Err(Problem::new(ErrorCode::Unavailable, detail));
+    };
+    let Some(Ok(first)) = first else { return Ok(None) };
     let first = futures_util::stream::iter([Ok(first)]);
-    Some(ObjectBody::Stream(first.chain(pieces).boxed()))
+    Ok(Some(ObjectBody::Stream(first.chain(pieces).boxed())))
 }
 
 /// The facts of a playlist, unless they are `known`: remembered, or read now, also where the answer itself has no body or
 /// a part of it. So every frontend says the same of it, whichever has read it before.
-async fn facts_of(
+pub(crate) async fn facts_of(
     request: Allowed<'_>,
     key: &ObjectKey,
     meta: &ObjectMeta,
@@ -233,7 +302,7 @@ async fn facts_of(
     if !needs_facts(meta) {
         return Ok(PlaylistFacts::default());
     }
-    match known.or_else(|| request.frontend.playlists.get(meta)) {
+    match known.or_else(|| request.frontend.playlists.get(key, meta)) {
         Some(facts) => Ok(facts),
         // Boxed: it is rare, and would make every read larger.
         None => Box::pin(read_facts(request, key)).await,
@@ -241,6 +310,20 @@ async fn facts_of(
 }
 
 async fn read_facts(request: Allowed<'_>, key: &ObjectKey) -> Result<PlaylistFacts, Problem> {
+    // It may be a newer version by now, whose facts are as good: a stream's target duration does not change.
+    let (meta, body) = read_whole(request, key).await?;
+    if !needs_facts(&meta) {
+        return Ok(PlaylistFacts::default());
+    }
+    let read = request.frontend.playlists.read(key, &meta, body).await;
+    read.map(|(facts, _)| facts).map_err(|_| unavailable())
+}
+
+/// Reads the newest version with its whole body.
+pub(crate) async fn read_whole(
+    request: Allowed<'_>,
+    key: &ObjectKey,
+) -> Result<(Arc<ObjectMeta>, ObjectBody), Problem> {
     let get = GetRequest {
         shard: headwater_ring::shard(request.policy.id(), key),
         epoch: Default::default(),
@@ -255,13 +338,10 @@ async fn read_facts(request: Allowed<'_>, key: &ObjectKey) -> Result<PlaylistFac
     let reply = read(request.frontend, request.started, get.shard, |storage, epoch, remaining| {
         storage.get(GetRequest { epoch, remaining, ..get.clone() })
     });
-    // It may be a newer version by now, whose facts are as good: a stream's target duration does not change.
     match reply.await? {
-        GetReply::Found { meta, body, .. } if needs_facts(&meta) => {
-            let read = request.frontend.playlists.read(key, &meta, body).await;
-            read.map(|(facts, _)| facts).map_err(|_| unavailable())
-        }
-        _ => Ok(PlaylistFacts::default()),
+        GetReply::Found { meta, body, .. } => Ok((meta, body)),
+        // No answer to what was asked.
+        _ => Err(unavailable()),
     }
 }
 
@@ -271,7 +351,7 @@ fn needs_facts(meta: &ObjectMeta) -> bool {
 }
 
 /// `If-Match`, or where there is none `If-Unmodified-Since` (RFC 9110 section 13.2.2).
-fn check_preconditions(headers: &HeaderMap, meta: &ObjectMeta) -> Result<(), Problem> {
+pub(crate) fn check_preconditions(headers: &HeaderMap, meta: &ObjectMeta) -> Result<(), Problem> {
     if !headers.contains_key(header::IF_MATCH) {
         return match conditions::modified_since(headers, meta.stored_at) {
             false => Ok(()),
@@ -297,7 +377,8 @@ fn not_modified_since(headers: &HeaderMap, has_tags: bool, meta: &ObjectMeta) ->
     !has_tags && meta.class == MediaClass::Media && conditions::not_modified_since(headers, meta.stored_at)
 }
 
-fn found(
+/// 200, or 206 with a range, of which `body` has the bytes.
+pub(crate) fn found(
     request: Allowed<'_>,
     key: &ObjectKey,
     meta: &ObjectMeta,
@@ -342,7 +423,7 @@ fn stored(
 }
 
 /// 304: what a cache may have to bring up to date (RFC 9110 section 15.4.5).
-fn not_modified(
+pub(crate) fn not_modified(
     request: Allowed<'_>,
     key: &ObjectKey,
     meta: &ObjectMeta,
@@ -366,6 +447,9 @@ fn add_version(
     let value = cache_control(settings, key, &meta.attributes, meta.class, facts, remaining_s);
     headers.insert(header::CACHE_CONTROL, value);
     answer::add_validators(headers, meta, &request.frontend.dates);
+    if Recoding::of(meta).is_some() {
+        answer::add_vary(headers, HeaderValue::from_static("Accept-Encoding"));
+    }
 }
 
 /// 200 for what is still arriving: no length, no entity tag, and as long in caches as a segment.

@@ -19,6 +19,7 @@ mod cors;
 mod credentials;
 mod dates;
 mod delete;
+mod encoding;
 mod get;
 mod handle;
 mod health;

@@ -75,6 +75,8 @@ pub struct Metrics {
     pub(crate) ingest_used: Gauge,
     pub(crate) ingest_refused: Counter,
     pub(crate) near_bytes: Gauge,
+    pub(crate) recoded_bytes: Gauge,
+    pub(crate) recoded: Counter,
     pub(crate) hedges: Counter,
     pub(crate) absorbed: Counter,
     pub(crate) overwritten: Family<NamespaceLabel, Counter>,
@@ -93,6 +95,8 @@ impl Metrics {
             ingest_used: Gauge::default(),
             ingest_refused: Counter::default(),
             near_bytes: Gauge::default(),
+            recoded_bytes: Gauge::default(),
+            recoded: Counter::default(),
             hedges: Counter::default(),
             absorbed: Counter::default(),
             overwritten: Family::default(),
@@ -118,7 +122,7 @@ impl Metrics {
         registry.register("http_sent_bytes", "Bytes of response bodies", self.bytes_out.clone());
         registry.register(
             "ingest_reserved_bytes",
-            "Bytes of the ingest budget that are reserved",
+            "Bytes of the ingest budget in use",
             self.ingest_used.clone(),
         );
         registry.register(
@@ -130,6 +134,16 @@ impl Metrics {
             "near_cache_bytes",
             "Bytes of bodies of other processes' nodes that are kept for the next readers",
             self.near_bytes.clone(),
+        );
+        registry.register(
+            "recoded_playlists_bytes",
+            "Bytes of playlists that are kept in another content coding than the stored one",
+            self.recoded_bytes.clone(),
+        );
+        registry.register(
+            "playlists_recoded",
+            "Versions of playlists that were compressed or decompressed for readers",
+            self.recoded.clone(),
         );
         registry.register("read_hedges", "Reads that asked a second member", self.hedges.clone());
         registry.register(

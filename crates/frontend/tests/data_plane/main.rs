@@ -8,6 +8,7 @@
 
 mod access_log;
 mod credentials;
+mod encodings;
 mod failures;
 mod listing;
 mod near;

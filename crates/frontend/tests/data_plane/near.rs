@@ -54,7 +54,7 @@ async fn conditions_and_ranges_are_those_of_the_object() {
     let bench = apart();
     let etag = bench.put("a.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:8\n", &[]).await.header("etag").to_owned();
     let first = bench.get("a.m3u8", &[]).await;
-    assert_eq!(first.header("cache-control"), "max-age=4");
+    assert_eq!(first.header("cache-control"), "public, max-age=4");
     let again = bench.get("a.m3u8", &[]).await;
     assert_eq!(near_hits(&bench), 1);
     for name in ["etag", "content-type", "content-length", "last-modified", "cache-control", "sunset"] {

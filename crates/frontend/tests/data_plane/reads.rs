@@ -15,7 +15,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 const PLAYLIST: &str = "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\nv_1.ts\n";
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn all_headers_of_a_stored_object() {
     let bench = Bench::new();
     bench.put("v_1.ts?ttl_seconds=30", "0123456789", &[]).await;
@@ -39,7 +39,7 @@ async fn all_headers_of_a_stored_object() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn ranges_and_conditions() {
     let bench = Bench::new();
     let etag = bench.put("v_1.ts", "0123456789", &[]).await.header("etag").to_owned();
@@ -88,7 +88,7 @@ async fn playlists_are_cached_for_half_their_target_duration() {
         bench
             .put(&format!("{streams}/v.m3u8"), PLAYLIST.replace(":6", if streams { ":9" } else { ":6" }), &[])
             .await;
-        let want = if streams { "max-age=4" } else { "max-age=3" };
+        let want = if streams { "public, max-age=4" } else { "public, max-age=3" };
         for method in [Method::HEAD, Method::GET, Method::GET] {
             let answer = bench.bodiless(method.clone(), &format!("{streams}/v.m3u8"), &[]).await;
             assert_eq!(answer.header("cache-control"), want, "{method} {streams}");
@@ -258,6 +258,42 @@ async fn readers_of_http_1_0_wait_as_long_as_the_object_arrives() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_range_that_does_not_begin_to_arrive_is_given_up_after_the_idle_time_of_a_body() {
+    let limit = Duration::from_secs(30);
+    let config = FrontendConfig { body_idle: limit, ..FrontendConfig::default() };
+    let bench = Arc::new(Bench::with(config, NamespaceSettings::default()));
+    let (pieces, putting) = begin_upload(&bench, "v.m4s", "one").await;
+    for (range, after_s) in [("bytes=4-5", Some(29)), ("bytes=90-91", None)] {
+        let begun = tokio::time::Instant::now();
+        let reading = tokio::spawn({
+            let bench = bench.clone();
+            async move {
+                let request = bench.request(Method::GET, "v.m4s").header("range", range);
+                bench.raw(request.body(Body::empty()).unwrap()).await
+            }
+        });
+        // What arrives before the range keeps the upload alive, and puts nothing off.
+        tokio::time::sleep(Duration::from_secs(after_s.unwrap_or(20))).await;
+        assert!(!reading.is_finished(), "{range}");
+        pieces.send(Ok(Bytes::from_static(b"+++"))).await.unwrap();
+        let answer = reading.await.unwrap();
+        match after_s {
+            Some(_) => {
+                assert_eq!(answer.status(), 206);
+                assert_eq!(answer.headers()["content-range"], "bytes 4-5/*");
+            }
+            None => {
+                assert_eq!(answer.status(), 503);
+                assert_eq!(answer.headers()["retry-after"], "1");
+                assert!((limit..limit + Duration::from_secs(1)).contains(&begun.elapsed()));
+            }
+        }
+    }
+    drop(pieces);
+    assert_eq!(putting.await.unwrap(), 201, "the upload goes on");
+}
+
 #[tokio::test]
 async fn a_playlist_has_one_age_whatever_part_of_it_is_answered() {
     let bench = Bench::new();
@@ -268,6 +304,10 @@ async fn a_playlist_has_one_age_whatever_part_of_it_is_answered() {
         // One that has not read it before.
         let other = Bench::beside(&bench);
         let answer = other.get("v.m3u8", &[(name, value)]).await;
-        assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (status, "max-age=3"), "{name}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("cache-control")),
+            (status, "public, max-age=3"),
+            "{name}"
+        );
     }
 }
