@@ -21,6 +21,7 @@ mod encoders;
 mod force_zone;
 mod huge_pages;
 mod identity;
+mod ladders;
 mod load;
 mod manifest;
 mod medialive;

@@ -46,14 +46,17 @@ fn config(dev: &Dev, chunked: bool, gzip: bool) -> MediaLiveConfig {
 /// An overload that is over before the last of a channel's three retries costs it no segment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn retries_outlast_a_short_overload() {
-    const BUDGET: &str = "--ingest-budget=10485760";
+    const BUDGET: usize = 10 << 20;
+    /// Leaves less than a segment takes.
+    const ALL: usize = BUDGET - UPLOAD_BYTES - 100_000;
+    /// What an upload takes beside its body.
+    const UPLOAD_BYTES: usize = 128 << 10;
     let dir = tempfile::tempdir().unwrap();
-    let dev = Dev::start(dir.path(), &[BUDGET]).await.unwrap();
-    // An upload of unknown length in a group that is not known takes all of it.
+    let dev = Dev::start(dir.path(), &[&format!("--ingest-budget={BUDGET}")]).await.unwrap();
     let mut all = RawConn::connect(dev.info.data_address()).await.unwrap();
     let head = format!(
         "PUT /cache/{}/other/s_1.ts HTTP/1.1\r\nHost: o\r\nAuthorization: Bearer {}\r\n\
-         Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n",
+         Content-Length: {ALL}\r\nExpect: 100-continue\r\n\r\n",
         dev.info.namespace, dev.info.encoder_api_key
     );
     all.send(head).await.unwrap();
@@ -70,7 +73,7 @@ async fn retries_outlast_a_short_overload() {
         (refused != "0").then_some(())
     })
     .await;
-    assert_eq!(all.exchange("2\r\nok\r\n0\r\n\r\n").await.unwrap().status, 201);
+    assert_eq!(all.exchange(vec![b'x'; ALL]).await.unwrap().status, 201);
     let failures = pushing.await.unwrap().expect("a retry succeeds");
     assert!(failures > 0, "nothing was refused");
     let client = Client::new(&dev.info.data_url, &dev.info.namespace, &dev.info.player_api_key).unwrap();

@@ -4,7 +4,7 @@ use axum::body::Body;
 use headwater_meta::{Guidance, MetaCache, limits::REPORT_KEYS_MAX};
 use headwater_proto::directory::Directory;
 use headwater_telemetry::{AccessLog, Readiness};
-use headwater_types::{Clock, ErrorCode, KeyId, Rng, UnixMillis};
+use headwater_types::{BodyBudget, Clock, ErrorCode, KeyId, Rng, UnixMillis};
 use http::{Request, Response};
 use std::{fmt, sync::Arc};
 
@@ -15,7 +15,6 @@ use crate::{
     encoding::{RECODED_BYTES_MAX, Recodings},
     handle, health,
     hedge::HedgeBudget,
-    ingest::{budget::IngestBudget, sizes::RecentSizes},
     key_use::KeyUses,
     metrics::Metrics,
     near_cache::NearCache,
@@ -57,8 +56,8 @@ pub struct Frontend {
     pub(crate) metrics: Metrics,
     pub(crate) routes: Routes,
     pub(crate) policies: Policies,
-    pub(crate) budget: Arc<IngestBudget>,
-    pub(crate) sizes: RecentSizes,
+    /// Memory for request bodies until their PUTs are answered.
+    pub(crate) budget: Arc<BodyBudget>,
     pub(crate) hedges: HedgeBudget,
     pub(crate) playlists: PlaylistCache,
     pub(crate) near: Arc<NearCache>,
@@ -82,12 +81,15 @@ impl Frontend {
     /// Puts a frontend together.
     pub fn new(parts: FrontendParts) -> Arc<Self> {
         let metrics = Metrics::new();
+        let shown = metrics.ingest_used.clone();
         let near = NearCache::new(parts.config.near_cache_bytes, metrics.near_bytes.clone());
         let (recoded_bytes, recoded) = (metrics.recoded_bytes.clone(), metrics.recoded.clone());
         let recodings = Recodings::new(RECODED_BYTES_MAX, recoded_bytes, recoded);
         Arc::new(Self {
             routes: Routes::new(parts.cache.clone(), parts.directory, parts.config.zone.clone()),
-            budget: IngestBudget::new(parts.config.ingest_budget_bytes, metrics.ingest_used.clone()),
+            budget: BodyBudget::new(parts.config.ingest_budget_bytes, move |used| {
+                _ = shown.set(i64::try_from(used).unwrap_or(i64::MAX));
+            }),
             config: parts.config,
             cache: parts.cache,
             clock: parts.clock,
@@ -98,7 +100,6 @@ impl Frontend {
             overwrites: Overwrites::new(metrics.overwritten.clone()),
             metrics,
             policies: Policies::new(),
-            sizes: RecentSizes::new(),
             hedges: HedgeBudget::new(),
             playlists: PlaylistCache::new(),
             near,
@@ -136,8 +137,8 @@ impl Frontend {
     }
 }
 
-/// It answers every path, those outside of `/cache/` but for the probes of [`health`] with 404. Without a router between: paths are read raw, so that no
-/// part of them is decoded twice.
+/// Answers every path; paths outside `/cache/` get 404, except the probes of health. Without a router between: paths are
+/// read raw, so that no part of them is decoded twice.
 impl Handler for Arc<Frontend> {
     type Body = ResponseBody;
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use headwater_proto::{Began, Follow, HeadReply, HeadRequest, Preconditions, PutReply, PutRequest};
-use headwater_types::{ErrorCode, MediaClass, ObjectId, ObjectKey, ShardId, limits::CHUNK_BYTES};
+use headwater_types::{ErrorCode, MediaClass, ObjectId, ObjectKey, ShardId, limits::BODY_AHEAD_BYTES};
 use http::{Response, StatusCode, header};
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
@@ -51,7 +51,7 @@ pub(crate) async fn put(
     if expects_continue(request) && plan.preconditions != Preconditions::default() {
         Box::pin(check_early(request, &key, &plan.preconditions)).await?;
     }
-    let upload = admit(request, &key, plan.size).await?;
+    let upload = admit(request, plan.size).await?;
 
     // The body is first read here: an `Expect: 100-continue` is answered by it.
     body.limit_idle(frontend.config.body_idle);
@@ -82,7 +82,6 @@ pub(crate) async fn put(
     // that arrived whole is stored all the same.
     let writing = tokio::spawn(store(frontend.clone(), put, upload, limit).in_current_span());
     let reply = collect_and_wait(request, collector, first, body, writing).await?;
-    frontend.sizes.record(policy.id(), &key, reply.meta.size);
     if class == MediaClass::Media && !reply.created {
         frontend.overwrites.note(&policy.label, &key, frontend.clock.monotonic());
     }
@@ -138,18 +137,19 @@ async fn check_early(
     }
 }
 
-/// Reserves memory for an upload: its body's length, or what its group lets expect, or the namespace's limit; and what it
-/// takes beside its body, which bounds how many small ones there are at once.
-async fn admit(request: Allowed<'_>, key: &ObjectKey, size: Option<u64>) -> Result<Arc<Upload>, Problem> {
+/// Reserves memory for an upload: its overhead, and its Content-Length if it has one. If the length is unknown, it only
+/// checks that [`BODY_AHEAD_BYTES`] more are free; the body is counted as it arrives. Near the end of the budget the request
+/// waits up to `ingest_wait`.
+async fn admit(request: Allowed<'_>, size: Option<u64>) -> Result<Arc<Upload>, Problem> {
     let Allowed { frontend, policy, .. } = request;
-    let expected = size.unwrap_or_else(|| {
-        let largest = frontend.sizes.largest(policy.id(), key).unwrap_or(policy.settings().max_object_bytes);
-        // With a buffer that is not full yet.
-        largest + largest.min(CHUNK_BYTES as u64)
-    });
-    match frontend.budget.reserve(expected + UPLOAD_OVERHEAD_BYTES, frontend.config.ingest_wait).await {
-        Ok(reservation) => Ok(Upload::new(reservation)),
-        Err(_) => {
+    let (bytes, ahead) = match size {
+        Some(size) => (size, 0),
+        None => (0, BODY_AHEAD_BYTES.min(policy.settings().max_object_bytes)),
+    };
+    let admission = frontend.budget.admit(UPLOAD_OVERHEAD_BYTES + bytes, ahead);
+    match tokio::time::timeout(frontend.config.ingest_wait, admission).await {
+        Ok(Ok(share)) => Ok(Upload::new(share)),
+        Ok(Err(_)) | Err(_) => {
             frontend.metrics.ingest_refused.inc();
             Err(no_memory())
         }

@@ -2,13 +2,13 @@
 
 use headwater_proto::{ReplicateCommit, StorageError};
 use headwater_store::{Inserted, Record, TierError};
-use headwater_types::{Epoch, Member, ShardId};
+use headwater_types::{BodyShare, Epoch, Member, ShardId};
 use parking_lot::Mutex;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tracing::Instrument;
 
-use crate::{arrivals::Arrival, budget::Charge, node::StorageNode, outgoing::Outgoing};
+use crate::{arrivals::Arrival, node::StorageNode, outgoing::Outgoing};
 
 /// Pause between attempts, at first and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
@@ -20,7 +20,7 @@ pub struct Staged {
     pub record: Arc<Record>,
     acked: Mutex<Vec<Member>>,
     /// The memory of its body is counted until it is settled.
-    charge: Mutex<Option<Charge>>,
+    charge: Mutex<Option<BodyShare>>,
     outcome: watch::Sender<Outcome>,
 }
 
@@ -41,7 +41,7 @@ impl Staged {
     }
 
     /// A version whose body is counted.
-    pub(crate) fn charged(record: Arc<Record>, charge: Option<Charge>) -> Arc<Self> {
+    pub(crate) fn charged(record: Arc<Record>, charge: Option<BodyShare>) -> Arc<Self> {
         let outcome = watch::Sender::new(Outcome::Open);
         Arc::new(Self { record, acked: Mutex::default(), charge: Mutex::new(charge), outcome })
     }

@@ -6,6 +6,7 @@ use headwater_types::{Attributes, Chunks, Digest, MediaClass, ObjectMeta, ShardI
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    budget::admit_body,
     commit::Staged,
     node::{StorageNode, refused},
     put::Newest,
@@ -82,7 +83,7 @@ impl StorageNode {
             tombstone: true,
             request_ids: newest.request_ids(request.request_id),
         };
-        let charge = self.inflight().admit(tombstone.cost())?;
+        let charge = admit_body(self.inflight(), Some(tombstone.cost()), u64::MAX)?;
         let tombstone = self.stage(request.shard, request.epoch, tombstone, Some(charge))?;
         Ok(Decided::Staged { tombstone, existed })
     }

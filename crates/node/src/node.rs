@@ -9,7 +9,8 @@ use headwater_proto::{
 use headwater_store::Tier;
 use headwater_telemetry::REQUEST_TARGET;
 use headwater_types::{
-    Clock, Epoch, Incarnation, Member, NodeId, ObjectId, RequestId, ShardId, Ttl, Version, ZoneName, limits,
+    BodyBudget, Clock, Epoch, Incarnation, Member, NodeId, ObjectId, RequestId, ShardId, Ttl, Version,
+    ZoneName, limits,
 };
 use parking_lot::Mutex;
 use std::{fmt, hash::BuildHasher, sync::Arc, time::Duration};
@@ -20,7 +21,6 @@ use tracing::{Instrument, Span};
 use crate::{
     arrivals::Arrivals,
     beginnings::Beginnings,
-    budget::Inflight,
     links::Links,
     metrics::NodeMetrics,
     no_room::NoRoom,
@@ -72,10 +72,10 @@ pub struct StorageNode {
     arrivals: Arc<Arrivals>,
     beginnings: Beginnings,
     /// Bodies of uploads.
-    inflight: Arc<Inflight>,
+    inflight: Arc<BodyBudget>,
     /// Bodies from other heads. Apart from the uploads, which wait for other members: nodes that wait for one another's
     /// memory would wait for ever.
-    replicating: Arc<Inflight>,
+    replicating: Arc<BodyBudget>,
     resends: Resends,
     no_room: NoRoom,
     links: Links,
@@ -90,7 +90,7 @@ impl StorageNode {
     /// Builds a node that is registered and starts its workers. It answers nothing until the watched map names it.
     pub fn start(config: NodeConfig, deps: NodeDeps) -> Arc<Self> {
         let member = config.member;
-        let [inflight, replicating] = [(); 2].map(|()| Inflight::new(config.inflight_bytes_max));
+        let [inflight, replicating] = [(); 2].map(|()| BodyBudget::new(config.inflight_bytes_max, |_| {}));
         let node = Arc::new(Self {
             config,
             shards: ShardId::all().map(|shard| Mutex::new(ShardCore::new(shard, member))).collect(),
@@ -131,8 +131,8 @@ impl StorageNode {
         self.config.member
     }
 
-    /// Waits until the watched map has a newer process of this node, and answers which. This one is a member of nothing
-    /// any more, and must end: it must not take the node back.
+    /// Waits until the watched map names a newer process of this node; returns its incarnation. This one is a member of
+    /// nothing any more, and must end: it must not take the node back.
     pub async fn replaced(&self) -> Incarnation {
         let mut version = self.deps.cache.subscribe();
         loop {
@@ -309,11 +309,11 @@ impl StorageNode {
         &self.beginnings
     }
 
-    pub(crate) fn inflight(&self) -> &Arc<Inflight> {
+    pub(crate) fn inflight(&self) -> &Arc<BodyBudget> {
         &self.inflight
     }
 
-    pub(crate) fn replicating(&self) -> &Arc<Inflight> {
+    pub(crate) fn replicating(&self) -> &Arc<BodyBudget> {
         &self.replicating
     }
 

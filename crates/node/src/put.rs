@@ -6,14 +6,14 @@ use headwater_proto::{
 };
 use headwater_store::Record;
 use headwater_types::{
-    Chunks, Epoch, Member, ObjectId, ObjectMeta, RequestId, ShardId, UnixMillis, Version,
+    BodyShare, Chunks, Epoch, Member, ObjectId, ObjectMeta, RequestId, ShardId, UnixMillis, Version,
     limits::REQUEST_IDS_PER_RECORD,
 };
 use std::{sync::Arc, time::Duration};
 
 use crate::{
     arrivals::Arrival,
-    budget::Charge,
+    budget::{admit_body, overloaded},
     commit::Staged,
     node::{StorageNode, refused},
     outgoing::Outgoing,
@@ -85,7 +85,7 @@ impl StorageNode {
         });
         let mut arrival = self.arrivals().begin(request.object.clone(), about, request.began);
         let peers: Vec<Member> = entry.writers().filter(|m| *m != self.member()).collect();
-        let mut charge = self.inflight().admit_body(request.class, request.size, request.size_max)?;
+        let mut charge = admit_body(self.inflight(), request.size, request.size_max)?;
         let opened = peers.iter().map(|peer| self.open_arriving(&request, *peer, &arrival)).collect();
         let end = self.receive(&request, body, &mut arrival, &mut charge).await?;
 
@@ -98,21 +98,22 @@ impl StorageNode {
         request: &PutRequest,
         mut body: BodyPieces,
         arrival: &mut Arrival,
-        charge: &mut Charge,
+        charge: &mut BodyShare,
     ) -> Result<BodyEnd, StorageError> {
         let mut size = 0;
-        while let Some(piece) = body.next().await {
+        let no_room = |_| overloaded(self.inflight());
+        while let Some(piece) = charge.unless_refused(|cx| body.poll_next_unpin(cx)).await.map_err(no_room)? {
             match piece {
                 BodyPiece::Chunk(bytes) => {
                     size += bytes.len() as u64;
                     if size > request.size_max {
                         return Err(StorageError::TooLarge { limit: request.size_max });
                     }
-                    charge.add(bytes.len() as u64)?;
+                    charge.cover(size).await.map_err(no_room)?;
                     arrival.push(bytes);
                 }
                 BodyPiece::End(end) if end.size == size => {
-                    charge.whole();
+                    charge.settle(size);
                     return Ok(end);
                 }
                 BodyPiece::End(_) => return Err(StorageError::DigestMismatch),
@@ -127,7 +128,7 @@ impl StorageNode {
         self: &Arc<Self>,
         request: &PutRequest,
         end: BodyEnd,
-        charge: Charge,
+        charge: BodyShare,
         arrival: Arrival,
         mut opened: Vec<Outgoing>,
     ) -> Result<PutReply, StorageError> {
@@ -161,7 +162,7 @@ impl StorageNode {
         &self,
         request: &PutRequest,
         end: BodyEnd,
-        charge: Charge,
+        charge: BodyShare,
         arrival: &Arrival,
         opened: &mut Vec<Outgoing>,
     ) -> Result<Decided, StorageError> {
@@ -239,7 +240,7 @@ impl StorageNode {
         shard: ShardId,
         epoch: Epoch,
         mut record: Record,
-        charge: Option<Charge>,
+        charge: Option<BodyShare>,
     ) -> Result<Arc<Staged>, StorageError> {
         let mut core = self.shard(shard).lock();
         let version = core.next_version(epoch).map_err(|r| refused(&core, r, self.map_version()))?;

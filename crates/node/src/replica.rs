@@ -5,12 +5,12 @@ use headwater_proto::{
     Arriving, Replicate, ReplicateBegin, ReplicateCommit, ReplicationPieces, StorageError,
 };
 use headwater_store::{Inserted, Record};
-use headwater_types::{Chunks, ObjectMeta, Version, limits::CHUNK_BYTES};
+use headwater_types::{BodyShare, Chunks, ObjectMeta, Version, limits::CHUNK_BYTES};
 use std::sync::Arc;
 
 use crate::{
     arrivals::Arrival,
-    budget::Charge,
+    budget::admit_body,
     commit::Applying,
     node::{StorageNode, refused},
     shard::Refusal,
@@ -43,16 +43,16 @@ impl StorageNode {
             match piece {
                 Replicate::Chunk(bytes) => {
                     // However much: its head has let it in, and readers here may follow it already.
-                    let _ = charge.add(bytes.len() as u64);
+                    let size = arrival.body().len() + bytes.len() as u64;
+                    charge.cover_anyway(size);
                     arrival.push(bytes);
-                    let size = arrival.body().len();
                     if begin.size.is_none() && size > checked {
                         self.check_room(&begin, size)?;
                         checked = size + CHUNK_BYTES as u64;
                     }
                 }
                 Replicate::Commit(commit) => {
-                    charge.whole();
+                    charge.settle(arrival.body().len());
                     return self.apply(begin, commit, &arrival).await;
                 }
             }
@@ -68,11 +68,11 @@ impl StorageNode {
 
     /// Of what is staged a head sends only so much at a time. The rest is refused where there is no memory for now,
     /// which is not the same as a body for which there is no room: the head sends it again when it is staged.
-    fn charge(&self, begin: &ReplicateBegin) -> Result<Charge, StorageError> {
+    fn charge(&self, begin: &ReplicateBegin) -> Result<BodyShare, StorageError> {
         if begin.staged {
             return Ok(self.replicating().take(begin.size.unwrap_or(0)));
         }
-        let charge = self.replicating().admit_body(begin.class, begin.size, u64::MAX);
+        let charge = admit_body(self.replicating(), begin.size, u64::MAX);
         charge.map_err(|error| StorageError::Unavailable(error.to_string()))
     }
 
@@ -134,8 +134,15 @@ impl StorageNode {
         } else {
             self.keep_if_it_fits(&record).await?;
         }
-        self.shard(begin.shard).lock().remember(&record.object, version);
-        arrival.committed();
+        let may_show = {
+            let mut core = self.shard(begin.shard).lock();
+            core.remember(&record.object, version);
+            core.check_read(begin.epoch).is_ok()
+        };
+        if may_show {
+            arrival.committed();
+        }
+        // Else who follows the upload is cut: a member that has stopped reading shows nothing new.
         self.metrics().replicated.inc();
         Ok(version)
     }

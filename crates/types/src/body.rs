@@ -175,20 +175,27 @@ impl BodyWriter {
 
     /// Ends the body well: readers see its clean end. Not taken back by anything later.
     pub fn complete(&self) {
-        self.end(State::Complete);
+        drop(self.end(State::Complete));
     }
 
-    /// Cuts the body: readers get [`BodyCut`], at once, even if they have not read all that is there.
+    /// Cuts the body: readers get [`BodyCut`], at once, even if they have not read all that is there. Its memory is freed,
+    /// whoever still holds a reader.
     pub fn cut(&self) {
-        self.end(State::Cut);
+        drop(self.end(State::Cut));
     }
 
-    fn end(&self, state: State) {
+    /// Ends the body, unless it has ended; what nobody can read any more is to be dropped outside of the lock.
+    fn end(&self, state: State) -> Vec<Bytes> {
+        let mut unread = Vec::new();
         self.0.change(|inner| {
             if inner.state == State::Open {
                 inner.state = state;
+                if state == State::Cut {
+                    unread = std::mem::take(&mut inner.pieces);
+                }
             }
         });
+        unread
     }
 
     /// Bytes so far.

@@ -1,4 +1,4 @@
-//! What every Headwater crate speaks: validated names, limits, error codes, bodies, clock and randomness.
+//! What every Headwater crate speaks: validated names, limits, error codes, bodies and their memory budget, clock and randomness.
 //!
 //! Everything here is pure: no sockets, no runtime, no disk.
 
@@ -6,6 +6,7 @@ pub mod api;
 pub mod api_key;
 pub mod attributes;
 pub mod body;
+pub mod body_budget;
 pub mod class;
 pub mod client_address;
 pub mod clock;
@@ -31,6 +32,7 @@ pub mod version;
 pub use api_key::{ApiKey, ApiKeyError, KeyId};
 pub use attributes::Attributes;
 pub use body::{BodyCut, BodyReader, BodyWriter, Chunks, RangeReader};
+pub use body_budget::{BodyBudget, BodyShare, BudgetFull};
 pub use class::MediaClass;
 pub use clock::{Clock, ManualClock, SystemClock, UnixMillis};
 pub use digest::{Digest, DigestHasher};

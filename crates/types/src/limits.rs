@@ -34,8 +34,9 @@ pub const USER_META_BYTES_MAX: usize = 2 * 1024;
 /// Longest stored Content-Type, Content-Encoding or Cache-Control value.
 pub const STORED_HEADER_BYTES_MAX: usize = 512;
 
-/// Bodies that turn out larger than was expected may take one part in so many of a memory budget beside it.
-pub const DEBT_SHARE: u64 = 8;
+/// Room in a memory budget that a body of unknown length must find to be let in, beside what it takes at once. It takes
+/// what arrives and no more, so that bodies of which nothing has arrived yet use up nothing.
+pub const BODY_AHEAD_BYTES: u64 = 1024 * 1024;
 
 /// Bodies are kept in chunks of this size; a chunk message on the wire carries at most this much.
 pub const CHUNK_BYTES: usize = 256 * 1024;

@@ -2,10 +2,15 @@
 
 use bytes::{Bytes, BytesMut};
 use headwater_proto::BodyEnd;
-use headwater_types::{DigestHasher, ErrorCode, limits::CHUNK_BYTES};
-use std::{sync::Arc, time::Duration};
+use headwater_types::{BudgetFull, DigestHasher, ErrorCode, limits::CHUNK_BYTES};
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
-use super::{budget::NoBudget, checks::BodyChecks, upload::Upload};
+use super::{checks::BodyChecks, upload::Upload};
 use crate::{
     problem::Problem,
     request_body::{RequestBody, RequestBodyError},
@@ -73,26 +78,37 @@ impl Collector {
         now: impl Fn() -> Duration,
     ) -> Result<u64, Problem> {
         if let Some(first) = first {
-            self.append(&first)?;
+            self.append(&first).await?;
         }
         loop {
-            let next = std::future::poll_fn(|cx| {
-                let polled = body.poll_next(cx);
-                if polled.is_pending() {
-                    self.publish_if_prompt();
-                }
-                polled
-            });
-            match next.await {
-                Ok(Some(data)) => self.append(&data)?,
-                Ok(None) => return self.finish(now()),
-                Err(error) => return Err(unreadable(error)),
+            match poll_fn(|cx| self.poll_next(body, cx)).await? {
+                Some(data) => self.append(&data).await?,
+                None => return self.finish(now()),
             }
         }
     }
 
+    /// The next bytes of the body. What there is of it is shown before a wait.
+    fn poll_next(
+        &mut self,
+        body: &mut RequestBody,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, Problem>> {
+        if self.upload.poll_refused(cx).is_ready() {
+            return Poll::Ready(Err(no_memory()));
+        }
+        if let Poll::Ready(next) = body.poll_next(cx) {
+            return Poll::Ready(next.map_err(unreadable));
+        }
+        // Where there is no room for it yet, it is shown later.
+        match self.poll_publish_if_prompt(cx) {
+            Poll::Ready(Err(problem)) => Poll::Ready(Err(problem)),
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+        }
+    }
+
     /// Copies data in. Nothing is shown to others before a wait or a full buffer: a burst becomes few pieces.
-    fn append(&mut self, mut data: &[u8]) -> Result<(), Problem> {
+    async fn append(&mut self, mut data: &[u8]) -> Result<(), Problem> {
         self.size += data.len() as u64;
         if self.size > self.limits.max {
             return Err(too_large(self.limits.max));
@@ -102,45 +118,65 @@ impl Collector {
         while !data.is_empty() {
             if self.buffer.capacity() == self.buffer.len() {
                 self.publish();
-                self.allocate();
+                self.allocate().await?;
             }
             let part = data.len().min(self.buffer.capacity() - self.buffer.len());
             self.buffer.extend_from_slice(&data[..part]);
             data = &data[part..];
         }
-        let covered = self.upload.cover(self.held());
-        // What is held of a body of known length beside what was reserved for it is not worth a refusal.
-        if self.limits.declared.is_some() { Ok(()) } else { covered.map_err(|NoBudget| no_memory()) }
+        Ok(())
     }
 
-    fn allocate(&mut self) {
+    /// Takes the next buffer, once there is room for it.
+    async fn allocate(&mut self) -> Result<(), Problem> {
         let left = self.limits.declared.map(|declared| declared.saturating_sub(self.allocated).max(1));
         let bytes = self.next_buffer.min(left.and_then(|l| usize::try_from(l).ok()).unwrap_or(usize::MAX));
+        poll_fn(|cx| self.poll_room(bytes as u64, cx)).await?;
         self.buffer = BytesMut::with_capacity(bytes);
         self.is_shared = false;
         self.allocated += self.buffer.capacity() as u64;
         self.next_buffer = (self.next_buffer * 2).min(CHUNK_BYTES);
+        Ok(())
+    }
+
+    /// Room for `more` bytes beside what is held. What is held of a body of known length beside what was reserved for it is
+    /// not worth a refusal.
+    fn poll_room(&self, more: u64, cx: &mut Context<'_>) -> Poll<Result<(), Problem>> {
+        let bytes = self.held() + more;
+        if self.limits.declared.is_some() {
+            self.upload.cover_anyway(bytes);
+            return Poll::Ready(Ok(()));
+        }
+        self.upload.poll_cover(bytes, cx).map_err(|BudgetFull| no_memory())
     }
 
     fn held(&self) -> u64 {
         self.allocated + self.pieces as u64 * PIECE_BYTES
     }
 
-    fn publish_if_prompt(&mut self) {
-        if self.pieces < PROMPT_PIECES_MAX || self.buffer.len() >= FIRST_CHUNK_BYTES {
+    fn poll_publish_if_prompt(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Problem>> {
+        let is_prompt = self.pieces < PROMPT_PIECES_MAX || self.buffer.len() >= FIRST_CHUNK_BYTES;
+        if is_prompt && !self.buffer.is_empty() {
+            let copied = if self.is_shown_whole() { 0 } else { self.buffer.len() as u64 };
+            ready!(self.poll_room(copied + PIECE_BYTES, cx))?;
             self.publish();
         }
+        Poll::Ready(Ok(()))
     }
 
-    /// Shows what is in the buffer; the rest of it is filled on. A piece keeps its whole buffer, and where the length
-    /// is unknown nobody can say that more will come: one that leaves much of it empty is copied out.
+    /// Whether a piece keeps the buffer. A piece keeps all of it, and where the length is unknown nobody can say that
+    /// more will come.
+    fn is_shown_whole(&self) -> bool {
+        self.limits.declared.is_some() || self.buffer.len() >= self.buffer.capacity() / 8 * 7
+    }
+
+    /// Shows what is in the buffer; the rest of it is filled on. A piece that would keep much of it empty is copied out.
     fn publish(&mut self) {
         if self.buffer.is_empty() {
             return;
         }
         self.pieces += 1;
-        let is_filled = self.buffer.len() >= self.buffer.capacity() / 8 * 7;
-        if is_filled || self.limits.declared.is_some() {
+        if self.is_shown_whole() {
             self.is_shared = true;
             self.upload.push(self.buffer.split().freeze());
         } else {

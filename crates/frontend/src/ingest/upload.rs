@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures_core::Stream;
 use headwater_proto::{BodyEnd, BodyPiece, BodyPieces};
-use headwater_types::{BodyReader, BodyWriter};
+use headwater_types::{BodyReader, BodyShare, BodyWriter, BudgetFull};
 use parking_lot::Mutex;
 use std::{
     pin::Pin,
@@ -13,7 +13,6 @@ use std::{
 };
 use tokio::sync::watch;
 
-use super::budget::{NoBudget, Reservation};
 use crate::config::UPLOAD_OVERHEAD_BYTES;
 
 /// How far a body is.
@@ -33,17 +32,17 @@ pub(crate) struct Upload {
     writer: BodyWriter,
     end: Arc<OnceLock<BodyEnd>>,
     progress: watch::Sender<Progress>,
-    reservation: Mutex<Reservation>,
+    share: Mutex<BodyShare>,
 }
 
 impl Upload {
     /// An empty body.
-    pub fn new(reservation: Reservation) -> Arc<Self> {
+    pub fn new(share: BodyShare) -> Arc<Self> {
         Arc::new(Self {
             writer: BodyWriter::new(),
             end: Arc::default(),
             progress: watch::Sender::new(Progress::Open),
-            reservation: Mutex::new(reservation),
+            share: Mutex::new(share),
         })
     }
 
@@ -52,14 +51,24 @@ impl Upload {
         self.writer.push(piece);
     }
 
-    /// So many bytes are held for it; an error: too many for all that arrive now.
-    pub fn cover(&self, bytes: u64) -> Result<(), NoBudget> {
-        self.reservation.lock().cover(bytes + UPLOAD_OVERHEAD_BYTES)
+    /// Has its share cover so many bytes, before they are there. An error: there is no room, and it must be given up.
+    pub fn poll_cover(&self, bytes: u64, cx: &mut Context<'_>) -> Poll<Result<(), BudgetFull>> {
+        self.share.lock().poll_cover(bytes + UPLOAD_OVERHEAD_BYTES, cx)
+    }
+
+    /// The same for a body that is never refused, since its length was reserved.
+    pub fn cover_anyway(&self, bytes: u64) {
+        self.share.lock().cover_anyway(bytes + UPLOAD_OVERHEAD_BYTES);
+    }
+
+    /// Ready once it must be given up, because an older one needs room.
+    pub fn poll_refused(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.share.lock().poll_refused(cx)
     }
 
     /// Ends it well. `held` bytes are kept for it from now on.
     pub fn complete(&self, end: BodyEnd, held: u64, now: Duration) {
-        self.reservation.lock().settle(held + UPLOAD_OVERHEAD_BYTES);
+        self.share.lock().settle(held + UPLOAD_OVERHEAD_BYTES);
         if self.end.set(end).is_ok() {
             self.writer.complete();
             self.progress.send_replace(Progress::Complete(now));
@@ -68,6 +77,7 @@ impl Upload {
 
     /// Gives it up, unless it is complete.
     pub fn cut(&self) {
+        self.share.lock().stop_waiting();
         if self.end.get().is_none() {
             self.writer.cut();
             self.progress.send_replace(Progress::Cut);

@@ -70,6 +70,17 @@ fn dropping_the_writer_cuts() {
     assert_eq!(reader.poll_piece(&mut cx), Poll::Ready(Some(Err(BodyCut))));
 }
 
+#[test]
+fn what_was_cut_takes_no_memory_though_it_has_readers() {
+    let (writer, piece) = (BodyWriter::new(), Bytes::from(vec![7; 1000]));
+    writer.push(piece.clone());
+    let reader = writer.reader();
+    assert!(!piece.is_unique());
+    writer.cut();
+    assert!(piece.is_unique());
+    drop(reader);
+}
+
 proptest! {
     #[test]
     fn compacting_and_slicing_keep_the_bytes(

@@ -2,14 +2,11 @@
 
 use super::*;
 use crate::config::UPLOAD_OVERHEAD_BYTES;
-use crate::ingest::budget::IngestBudget;
 use axum::body::Body;
 use futures_util::{StreamExt, stream};
 use headwater_proto::BodyPiece;
-use headwater_types::Digest;
+use headwater_types::{BodyBudget, Digest};
 use std::convert::Infallible;
-
-const WAIT: Duration = Duration::from_secs(5);
 
 struct Collected {
     result: Result<u64, &'static str>,
@@ -19,8 +16,8 @@ struct Collected {
 
 /// Collects a body whose pieces arrive one poll apart.
 async fn collect(pieces: Vec<Bytes>, declared: Option<u64>, max: u64) -> Collected {
-    let budget = IngestBudget::new(1 << 30, Default::default());
-    let upload = Upload::new(budget.reserve(declared.unwrap_or(1), WAIT).await.unwrap());
+    let budget = BodyBudget::new(1 << 30, |_| {});
+    let upload = Upload::new(budget.admit_now(declared.unwrap_or(0) + UPLOAD_OVERHEAD_BYTES, 0).unwrap());
     let arriving = stream::iter(pieces).then(|piece| async {
         tokio::task::yield_now().await;
         Ok::<_, Infallible>(piece)
@@ -58,26 +55,89 @@ async fn what_goes_in_comes_out_with_its_digest() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_as_large_as_was_reserved_is_never_refused() {
+async fn a_body_whose_length_was_reserved_is_never_refused() {
     const ALL: u64 = 8 << 20;
     let size = 1_u64 << 20;
-    for (declared, piece) in
-        [None, Some(size)].into_iter().flat_map(|d| [10_000, 65_536, 700_000].map(|p| (d, p)))
-    {
-        // Another one has used up the debt.
-        let budget = IngestBudget::new(ALL, Default::default());
-        let reserved = size + declared.map_or(CHUNK_BYTES as u64, |_| 0) + UPLOAD_OVERHEAD_BYTES;
-        let upload = Upload::new(budget.reserve(reserved, WAIT).await.unwrap());
-        let mut other = budget.reserve(ALL - reserved, WAIT).await.unwrap();
-        assert!(other.cover(2 * ALL).is_err());
+    for piece in [10_000, 65_536, 700_000] {
+        let budget = BodyBudget::new(ALL, |_| {});
+        let upload = Upload::new(budget.admit_now(size + UPLOAD_OVERHEAD_BYTES, 0).unwrap());
+        // Others have used up the rest, and more.
+        let others = budget.take(2 * ALL);
         let bytes = vec![7; size as usize];
-        let pieces = bytes.chunks(piece).map(|piece| Ok::<_, Infallible>(Bytes::copy_from_slice(piece)));
-        let mut body = RequestBody::new(Body::from_stream(stream::iter(pieces.collect::<Vec<_>>())));
-        let limits = BodyLimits { declared, max: size };
-        let collector = Collector::new(upload.clone(), limits, BodyChecks::default());
-        let collected = collector.collect(None, &mut body, || Duration::ZERO).await;
-        assert_eq!(collected.map_err(|p| p.code.code()), Ok(size), "{declared:?} in pieces of {piece}");
+        let pieces = bytes.chunks(piece).map(Bytes::copy_from_slice).collect::<Vec<_>>();
+        let collected = collect_into(&upload, pieces, BodyLimits { declared: Some(size), max: size }).await;
+        assert_eq!(collected, Ok(size), "in pieces of {piece}");
+        drop((upload, others));
+        assert_eq!(budget.used(), 0);
     }
+}
+
+/// Collects a body that is there at once.
+async fn collect_into(
+    upload: &Arc<Upload>,
+    pieces: Vec<Bytes>,
+    limits: BodyLimits,
+) -> Result<u64, &'static str> {
+    let mut body =
+        RequestBody::new(Body::from_stream(stream::iter(pieces.into_iter().map(Ok::<_, Infallible>))));
+    let collector = Collector::new(upload.clone(), limits, BodyChecks::default());
+    collector.collect(None, &mut body, || Duration::ZERO).await.map_err(|p| p.code.code())
+}
+
+#[tokio::test]
+async fn a_body_of_unknown_length_takes_what_has_arrived_before_it_is_copied_and_no_more() {
+    let budget = BodyBudget::new(1 << 30, |_| {});
+    let upload = Upload::new(budget.admit_now(UPLOAD_OVERHEAD_BYTES, 0).unwrap());
+    let (pieces, arriving) = tokio::sync::mpsc::unbounded_channel::<Result<Bytes, Infallible>>();
+    let arriving = tokio_stream::wrappers::UnboundedReceiverStream::new(arriving);
+    let mut body = RequestBody::new(Body::from_stream(arriving));
+    let limits = BodyLimits { declared: None, max: 1 << 20 };
+    let collector = Collector::new(upload.clone(), limits, BodyChecks::default());
+    let mut collecting = Box::pin(collector.collect(None, &mut body, || Duration::ZERO));
+    assert!(futures_util::poll!(&mut collecting).is_pending());
+    assert_eq!(budget.used(), UPLOAD_OVERHEAD_BYTES, "nothing has arrived");
+    let mut sent = 0;
+    for size in [1_u64, 1000, 64 << 10, 300_000] {
+        pieces.send(Ok(Bytes::from(vec![7; size as usize]))).unwrap();
+        sent += size;
+        assert!(futures_util::poll!(&mut collecting).is_pending());
+        let held = budget.used() - UPLOAD_OVERHEAD_BYTES;
+        // Beside the bytes a buffer that is being filled.
+        let most = sent + CHUNK_BYTES as u64 + 16 * PIECE_BYTES;
+        assert!((sent..=most).contains(&held), "{held} bytes are held for {sent}");
+    }
+    drop(pieces);
+    assert!(futures_util::poll!(&mut collecting).is_ready());
+    drop(collecting);
+    let held = budget.used() - UPLOAD_OVERHEAD_BYTES;
+    assert!((sent..=sent + sent / 7 + 16 * PIECE_BYTES).contains(&held), "{held} bytes are kept for {sent}");
+    drop(upload);
+    assert_eq!(budget.used(), 0);
+}
+
+#[tokio::test]
+async fn a_body_that_an_older_one_needs_room_for_is_given_up_though_it_stands_still() {
+    let budget = BodyBudget::new(4 << 20, |_| {});
+    let mut older = budget.admit_now(0, 0).unwrap();
+    let upload = Upload::new(budget.admit_now(UPLOAD_OVERHEAD_BYTES, 0).unwrap());
+    let first = stream::iter([Ok::<_, Infallible>(Bytes::from(vec![7; 1 << 20]))]);
+    let mut body = RequestBody::new(Body::from_stream(first.chain(stream::pending())));
+    let limits = BodyLimits { declared: None, max: 2 << 20 };
+    let collector = Collector::new(upload.clone(), limits, BodyChecks::default());
+    let mut collecting = Box::pin(collector.collect(None, &mut body, || Duration::ZERO));
+    assert!(futures_util::poll!(&mut collecting).is_pending());
+    let room = budget.capacity() - budget.used();
+    older.cover(room).await.unwrap();
+    assert!(futures_util::poll!(&mut collecting).is_pending(), "there is room for both");
+    let mut growing = Box::pin(older.cover(room + 1));
+    assert!(futures_util::poll!(&mut growing).is_pending());
+    let refused = collecting.await.map_err(|p| p.code.code());
+    assert_eq!(refused, Err("overloaded"));
+    assert!(futures_util::poll!(&mut growing).is_pending(), "its bytes are still there");
+    drop(upload);
+    growing.await.unwrap();
+    drop(older);
+    assert_eq!(budget.used(), 0);
 }
 
 #[tokio::test]
