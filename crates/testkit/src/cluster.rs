@@ -179,14 +179,19 @@ impl Cluster {
     }
 }
 
+/// Where `/proc/PID/stat` has the number of threads, counted from 1 (proc_pid_stat(5)).
+const THREADS_FIELD: usize = 20;
+
 /// Waits until a killed process, a child of somebody else, has let go of its files and ports. It may then still be waited
-/// for by its parent (state `Z`).
+/// for by its parent (state `Z`). Its first thread may be in that state while others still hold the files.
 fn until_gone(pid: u32) -> Result<()> {
     for _ in 0..2000 {
-        // `pid (name) state …`: the name may have anything in it.
+        // `pid (name) state …`: the name may have anything in it. The state is the third field.
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
-        if state.is_none_or(|state| matches!(state, 'Z' | 'X')) {
+        let Some((_, rest)) = stat.rsplit_once(") ") else { return Ok(()) };
+        let mut fields = rest.split_whitespace();
+        let (state, threads) = (fields.next(), fields.nth(THREADS_FIELD - 4));
+        if matches!(state, Some("Z" | "X")) && matches!(threads, Some("0" | "1")) {
             return Ok(());
         }
         std::thread::sleep(Duration::from_millis(5));
