@@ -21,7 +21,7 @@ use crate::{
 /// How often a playlist is read whose body breaks off before its answer has begun.
 const PLAYLIST_READS_MAX: u32 = 3;
 
-/// How often a request is answered anew after a version has turned out to be sent only as it is stored.
+/// Attempts to answer a request: another follows if a version turns out to be sent only as it is stored.
 const ANSWERS_MAX: u32 = 3;
 
 type Answer = Result<Response<ResponseBody>, Problem>;
@@ -128,7 +128,7 @@ async fn get_as<'a>(
                 // Boxed: it is rare, and would make every read larger.
                 match Box::pin(begun(request, body)).await? {
                     Some(body) => break (GetReply::Arriving { arriving, range: Some(range), body }, None),
-                    // It ended before the range began, well or not: what there is now is told by another read.
+                    // The upload ended before the range began. Another read finds out what is stored now.
                     None => started = request.frontend.clock.monotonic(),
                 }
             }

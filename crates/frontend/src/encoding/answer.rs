@@ -67,7 +67,7 @@ impl<'a> Negotiation<'a> {
 /// How a request was answered.
 #[expect(clippy::large_enum_variant, reason = "moved once; a box would cost an allocation for each answer")]
 pub(crate) enum Outcome<'a> {
-    /// With this.
+    /// The response to send.
     Answered(Response<ResponseBody>),
     /// Not yet: it has to be answered from the stored form, by this negotiation.
     Again(Negotiation<'a>),

@@ -20,7 +20,7 @@ const ENTRY_BYTES: u64 = 256;
 /// A version of an object, and what is done to it.
 type Task = (ObjectId, Digest, Recoding);
 
-/// The recoded version; `None` of one that is only sent as it is stored.
+/// The recoded version; `None` if the version is only sent as it is stored.
 type Outcome = Option<Recoded>;
 
 /// Other versions took all slots. Nothing is remembered of the version.
@@ -212,7 +212,7 @@ mod tests {
         (Recodings::new(capacity, bytes.clone(), done.clone()), bytes, done)
     }
 
-    /// A version of a playlist of so many bytes decoded, as it is stored.
+    /// A gzip'd version of `size` bytes decoded, as it is stored.
     fn stored(fill: u8, size: usize) -> (Digest, Chunks) {
         let packed = headwater_media::gzip(&vec![fill; size]);
         (Digest::of(&packed), Chunks::new(vec![Bytes::from(packed)]))
@@ -273,7 +273,7 @@ mod tests {
 
         let moment = Duration::from_millis(1);
         assert!(tokio::time::timeout(WAIT - moment, gunzip()).await.is_err(), "it waits");
-        // Whoever comes later waits for the same end.
+        // A later request waits for the same result.
         let late = tokio::time::timeout(3 * moment, gunzip()).await.expect("the wait is over");
         assert_eq!(late.unwrap_err(), Busy);
         assert_eq!((bytes.get(), done.get()), (0, 0));
@@ -303,7 +303,7 @@ mod tests {
         gunzip(&recodings, "d.m3u8", &versions[0]).await.unwrap();
         assert!(!is_kept(&recodings, "b.m3u8", &versions[1]) && is_kept(&recodings, "a.m3u8", &versions[3]));
         assert_eq!(bytes.get() as u64, 3 * cost(1000), "one past it");
-        // One that fits into nothing is sent and not kept.
+        // A form larger than the whole cache is sent and not kept.
         let large = stored(b'x', 4000);
         assert_eq!(gunzip(&recodings, "e.m3u8", &large).await.unwrap().body.len(), 4000);
         assert!(!is_kept(&recodings, "e.m3u8", &large));

@@ -51,7 +51,7 @@ impl Upload {
         self.writer.push(piece);
     }
 
-    /// Has its share cover so many bytes, before they are there. An error: there is no room, and it must be given up.
+    /// Reserves `bytes` before they arrive. On an error there is no room, and the upload must be given up.
     pub fn poll_cover(&self, bytes: u64, cx: &mut Context<'_>) -> Poll<Result<(), BudgetFull>> {
         self.share.lock().poll_cover(bytes + UPLOAD_OVERHEAD_BYTES, cx)
     }

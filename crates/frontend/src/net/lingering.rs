@@ -1,4 +1,4 @@
-//! The connections that linger, at most so many at once.
+//! The bounded number of places for connections that linger.
 
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, sync::Arc};
