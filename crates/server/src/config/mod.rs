@@ -54,6 +54,7 @@ fn read<T: DeserializeOwned>(role: &str, path: &Path) -> Result<T, ConfigError> 
         .list_separator(",")
         .with_list_parse_key("meta")
         .with_list_parse_key("join")
+        .with_list_parse_key("trusted_proxies")
         .try_parsing(true);
     let unreadable = |e: ::config::ConfigError| ConfigError::Unreadable(format!("{}: {e}", path.display()));
     Config::builder()

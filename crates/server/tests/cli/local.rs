@@ -62,6 +62,21 @@ fn a_configuration_is_checked_and_shown_without_its_secrets() {
 }
 
 #[test]
+fn lists_of_the_environment_are_separated_by_commas() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = "id = 1\nzone = \"a\"\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n";
+    fs::write(dir.path().join("frontend.toml"), file).unwrap();
+    let dump = ["config", "dump", "frontend", "--config", "frontend.toml", "--json"];
+    let env = [
+        ("HEADWATER_FRONTEND__META", "a:1,b:2"),
+        ("HEADWATER_FRONTEND__TRUSTED_PROXIES", "10.0.0.0/8,192.0.2.1"),
+    ];
+    let json = headwater(dir.path(), &env, &dump).json();
+    assert_eq!(json["meta"], json!(["a:1", "b:2"]));
+    assert_eq!(json["trusted_proxies"], json!(["10.0.0.0/8", "192.0.2.1"]));
+}
+
+#[test]
 fn urls_and_tokens_are_signed_here() {
     let dir = tempfile::tempdir().unwrap();
     let key = json!({"id": "k1", "secret": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "namespace": "live",
