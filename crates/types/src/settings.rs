@@ -30,7 +30,7 @@ pub struct NamespaceSettings {
     pub cache_control_rules: Vec<Rule<String>>,
     /// Names are never used again, so that segments may be cached as immutable.
     pub unique_names: bool,
-    /// Readers may follow media while it arrives.
+    /// Readers may follow any object but a playlist while it arrives.
     pub read_while_write: bool,
     /// How long a write is retried behind its PUT, in milliseconds.
     pub write_deadline_ms: u64,

@@ -51,7 +51,7 @@ pub struct SettingsArgs {
     /// Names are never used again, so that segments may be cached as immutable
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     unique_names: Option<bool>,
-    /// Readers may follow media while it arrives
+    /// Readers may follow any object but a playlist while it arrives
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     read_while_write: Option<bool>,
     /// How long a write is retried behind its PUT, like 10s
